@@ -1,0 +1,53 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# The environment is built once and again only when the requirements or the interpreter's minor change.
+$(READY): requirements.txt requirements-dev.txt .python-version
+	@python=$$(PYTHON='$(PYTHON)' bash local_host/find_python.sh) && \
+	 "$$python" -m venv --clear $(VENV) && \
+	 $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt && \
+	 touch $@
+
+.PHONY: setup
+setup: $(READY) ## Make the virtual environment (PYTHON=/path/to/python3.13 to choose)
+
+.PHONY: demo
+demo: $(READY) ## Run all three patterns end to end and print the results
+	@$(BIN)/python -m local_host demo
+
+.PHONY: start
+start: $(READY) ## Serve the app on http://localhost:7071 until Ctrl-C
+	@$(BIN)/python -m local_host start --with-offline-model
+
+.PHONY: test
+test: $(READY) ## Run every test
+	@$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(READY) ## Lint, format and type checks
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+
+.PHONY: format
+format: $(READY) ## Format the code and fix what the linter can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(READY) ## Measure overhead, cold start and host start
+	@$(BIN)/python benchmarks/cold_start.py
+	@$(BIN)/python benchmarks/host_start.py
+	@$(BIN)/python benchmarks/overhead.py
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches
+	@rm -rf $(VENV) .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
