@@ -1,0 +1,102 @@
+"""What host and worker say to each other.
+
+Everything here is plain, immutable and picklable: a worker is free to be a thread or a process of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One typed value on its way to or from a function. `kind` is a `Datum` type of the worker library."""
+
+    kind: Literal["string", "json", "bytes", "int", "double", "bool", "dict", "list"] | None
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequestValue:
+    """An HTTP request for an `httpTrigger` parameter."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    route_params: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponseValue:
+    """What an HTTP function returned. `cookies` are whole `Set-Cookie` header values."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    cookies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFunction:
+    """One function of the app; `bindings` are the parsed raw bindings, the trigger among them."""
+
+    function_id: str
+    name: str
+    bindings: tuple[Mapping[str, Any], ...]
+
+    @property
+    def trigger(self) -> Mapping[str, Any]:
+        """The trigger binding; empty when the function has none."""
+        return next((b for b in self.bindings if str(b.get("type", "")).lower().endswith("trigger")), {})
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call of a function: parameter values by name."""
+
+    invocation_id: str
+    function_id: str
+    inputs: tuple[tuple[str, Value | HttpRequestValue], ...]
+    trigger_metadata: Mapping[str, Value] = field(default_factory=dict[str, Value])
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a function failed: the exception's type name, its message, and the formatted traceback."""
+
+    error_type: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationResult:
+    """The answer to an `Invocation`: a return value (if the function has one), output bindings, or a failure."""
+
+    return_value: Value | HttpResponseValue | None = None
+    outputs: tuple[tuple[str, Value | HttpResponseValue], ...] = ()
+    failure: Failure | None = None
+
+
+class AppLoadError(Exception):
+    """The app could not be loaded; the message is the traceback to show."""
+
+
+class Worker(Protocol):
+    """Loads one app and runs its functions. All methods may be called from the host's event loop."""
+
+    async def load(self, app_dir: str) -> list[LoadedFunction]:
+        """Import the app and return its functions; raise `AppLoadError` when it does not load."""
+        ...
+
+    async def invoke(self, invocation: Invocation) -> InvocationResult:
+        """Run one function to its end. A failing function is a `Failure`, never an exception."""
+        ...
+
+    async def close(self) -> None:
+        """Stop taking calls and release what the worker holds."""
+        ...
