@@ -1,0 +1,1 @@
+"""What triggers, orchestrators and activities share: contracts, aggregation, model client, settings."""

@@ -1,0 +1,41 @@
+"""What an agent is: its instructions, its model, and the shape of its answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+
+from shared.contracts.base import Contract, Instructions, Name
+from shared.schemas import check_output_schema
+
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", max_length=128)]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+MaxOutputTokens = Annotated[int, Field(ge=16, le=200_000)]
+OutputSchema = Annotated[dict[str, JsonValue], AfterValidator(check_output_schema)]
+
+
+class AgentDefaults(Contract):
+    """Settings for every agent of a run that does not state its own."""
+
+    model: ModelName | None = None
+    temperature: Temperature | None = None
+    max_output_tokens: MaxOutputTokens | None = None
+
+
+class AgentSpec(Contract):
+    """One agent. Without `model` it uses the app's; without `output_schema` it answers in text."""
+
+    name: Name = "agent"
+    instructions: Instructions
+    model: ModelName | None = None
+    temperature: Temperature | None = None
+    max_output_tokens: MaxOutputTokens | None = None
+    output_schema: OutputSchema | None = None
+
+    def with_defaults(self, defaults: AgentDefaults) -> Self:
+        """A copy in which settings that are not stated come from `defaults`."""
+        missing = {
+            field: value for field, value in defaults if value is not None and getattr(self, field) is None
+        }
+        return self.model_copy(update=missing)

@@ -1,0 +1,39 @@
+"""The base of every contract and the constrained types that they share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+MAX_BODY_BYTES = 1_048_576
+MAX_TEXT_CHARS = 200_000
+MAX_INSTRUCTIONS_CHARS = 20_000
+MAX_NAME_CHARS = 60
+
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", min_length=1, max_length=MAX_NAME_CHARS)
+]
+"""A caller's name for a section, a voter or a document: it becomes part of instance ids and URLs."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_CHARS, pattern=r"\S")]
+"""Material for an agent: not blank, at most `MAX_TEXT_CHARS` characters."""
+
+Instructions = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_INSTRUCTIONS_CHARS, pattern=r"\S")
+]
+"""What an agent is told to do."""
+
+
+class Contract(BaseModel):
+    """Immutable; unknown fields are errors; NaN and infinity are not numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+
+
+def repeated(names: list[str]) -> list[str]:
+    """The names that occur more than once, in order of their first repetition."""
+    seen: dict[str, int] = {}
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+    return [name for name, count in seen.items() if count > 1]

@@ -1,0 +1,115 @@
+"""A branch: one agent call with a stable name, what it is given, and what came of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, StringConstraints
+
+from shared.contracts.agent import AgentSpec
+from shared.contracts.base import MAX_NAME_CHARS, Contract
+
+BranchName = Annotated[
+    str, StringConstraints(pattern=r"^~?[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MAX_NAME_CHARS + 1)
+]
+"""A caller's `Name`, or one of ours, which start with `~` and so never collide with a caller's."""
+
+BranchStatus = Literal["succeeded", "failed", "timed_out", "cancelled"]
+
+
+class Usage(Contract):
+    """Calls to the model and the tokens that it counted for them."""
+
+    model_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            model_calls=self.model_calls + other.model_calls,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            total_tokens=self.total_tokens + other.total_tokens,
+        )
+
+
+class BranchError(Contract):
+    """Why a call or a branch did not succeed. `code` is stable; see `shared/errors.py` for all of them."""
+
+    code: str
+    message: str
+    retriable: bool
+    http_status: int | None = None
+
+
+class Branch(Contract):
+    """One agent and the prompt that it gets."""
+
+    name: BranchName
+    agent: AgentSpec
+    prompt: str
+
+
+class BranchInput(Contract):
+    """The input of the child orchestration `agent_branch`."""
+
+    run_id: str
+    branch: Branch
+    attempts: int
+    timeout_s: float
+    run_deadline: datetime
+
+
+class AgentCall(Contract):
+    """The input of the activity `call_agent`: one attempt, to be over by `deadline`."""
+
+    run_id: str
+    branch: str
+    attempt: int
+    agent: AgentSpec
+    prompt: str
+    deadline: datetime
+
+
+class AgentReply(Contract):
+    """The output of the activity `call_agent`: an output or an error, and what it cost either way."""
+
+    output: JsonValue = None
+    error: BranchError | None = None
+    retry_after_s: float | None = None
+    usage: Usage = Usage()
+    model: str | None = None
+    truncated: bool = False
+
+
+class BranchOutcome(Contract):
+    """What came of a branch: data, whether it succeeded or not.
+
+    `output` is text, or a value that fits the agent's `output_schema`. `truncated` says that the text hit
+    `max_output_tokens`. `usage` counts every attempt.
+    """
+
+    name: BranchName
+    status: BranchStatus
+    output: JsonValue = None
+    error: BranchError | None = None
+    attempts: Annotated[int, Field(ge=0)] = 0
+    usage: Usage = Usage()
+    model: str | None = None
+    truncated: bool = False
+    started_at: datetime
+    ended_at: datetime
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the branch has an output to aggregate."""
+        return self.status == "succeeded"
+
+    @classmethod
+    def unfinished(
+        cls, name: str, status: BranchStatus, error: BranchError, started_at: datetime, ended_at: datetime
+    ) -> Self:
+        """The outcome of a branch whose own account never arrived."""
+        return cls(name=name, status=status, error=error, started_at=started_at, ended_at=ended_at)

@@ -1,0 +1,106 @@
+"""A run as its caller sees it: accepted, in progress, and ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.contracts.base import Contract
+from shared.contracts.branch import BranchError, BranchOutcome, BranchStatus, Usage
+from shared.contracts.map_reduce import MapReduceOutput
+from shared.contracts.policy import RunPolicy
+from shared.contracts.sectioning import SectioningOutput
+from shared.contracts.voting import VotingOutput
+
+Pattern = Literal["sectioning", "voting", "map_reduce"]
+RunStatus = Literal["succeeded", "partial", "failed", "cancelled"]
+CompletionReason = Literal[
+    "all_completed",
+    "failure_tolerance_exceeded",
+    "deadline_exceeded",
+    "cancelled",
+    "aggregation_failed",
+    "internal_error",
+]
+PatternOutput = Annotated[SectioningOutput | VotingOutput | MapReduceOutput, Field(discriminator="kind")]
+
+
+class RunResult(Contract):
+    """Everything that a run came to.
+
+    `outcomes` has every branch, in the request's order, whatever became of it; `missing` names those whose
+    output is not part of `output`. `aggregation` is the synthesis or reduction call, when there was one.
+    `usage` is the sum over all of them. `error` is set only for `internal_error`.
+    """
+
+    id: str
+    pattern: Pattern
+    status: RunStatus
+    completion_reason: CompletionReason
+    output: PatternOutput | None = None
+    missing: list[str] = Field(default_factory=list[str])
+    outcomes: list[BranchOutcome] = Field(default_factory=list[BranchOutcome])
+    aggregation: BranchOutcome | None = None
+    usage: Usage = Usage()
+    policy: RunPolicy | None = None
+    started_at: datetime
+    ended_at: datetime
+    error: BranchError | None = None
+
+
+class RunAccepted(Contract):
+    """The answer to a start: the run's id and where to look."""
+
+    id: str
+    pattern: Pattern
+    status_url: str
+    view_url: str
+    cancel_url: str
+
+
+class RunPending(Contract):
+    """The body while a run goes on."""
+
+    id: str
+    pattern: Pattern
+    status: Literal["pending", "running"]
+    status_url: str
+
+
+class Progress(Contract):
+    """Counts of branches: `done` is `succeeded` + `failed`; timed-out and cancelled ones count as `failed`."""
+
+    total: int
+    done: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    running: int = 0
+
+
+class BranchView(Contract):
+    """A branch that has started, as seen now."""
+
+    name: str
+    status: BranchStatus | Literal["pending", "running"]
+    attempts: int = 0
+    usage: Usage = Usage()
+    error: BranchError | None = None
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+class RunView(Contract):
+    """A run as it is right now; `phase` is what it is doing, `branches` those that have started."""
+
+    id: str
+    pattern: Pattern
+    status: RunStatus | Literal["pending", "running"]
+    phase: Literal["pending", "branches", "aggregation", "done"]
+    completion_reason: CompletionReason | None = None
+    progress: Progress
+    branches: list[BranchView]
+    usage: Usage
+    started_at: datetime
+    updated_at: datetime
