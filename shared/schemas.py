@@ -27,9 +27,7 @@ def check_output_schema(schema: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"the schema is nested deeper than {MAX_SCHEMA_DEPTH} levels")
         reference = node.get("$ref", node.get("$dynamicRef", "#"))
         if isinstance(reference, str) and not reference.startswith("#"):
-            raise ValueError(
-                f"$ref {reference!r} is not local: define it under $defs and refer to it by '#/…'"
-            )
+            raise ValueError(f"$ref {reference!r} is not local: define it under $defs and refer to it by '#/…'")
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as exc:
@@ -39,15 +37,14 @@ def check_output_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 def first_violation(value: object, schema: Mapping[str, Any]) -> str | None:
     """The most relevant way in which `value` breaks `schema`, as "path: message"; None when it fits."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import ValidationError, best_match
+    from jsonschema import Draft202012Validator, exceptions
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
     empty: Registry[Any] = Registry()  # the default registry would fetch a remote $ref
     validator = cast(Any, Draft202012Validator(schema, registry=empty))
     try:
-        error = cast(ValidationError | None, cast(Any, best_match)(validator.iter_errors(value)))
+        error = cast(Any, exceptions).best_match(validator.iter_errors(value))
     except Unresolvable as exc:
         return f"$: the schema refers to {exc.ref!r}, which it does not define"
     return None if error is None else f"{error.json_path}: {error.message}"

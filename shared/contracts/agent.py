@@ -35,7 +35,5 @@ class AgentSpec(Contract):
 
     def with_defaults(self, defaults: AgentDefaults) -> Self:
         """A copy in which settings that are not stated come from `defaults`."""
-        missing = {
-            field: value for field, value in defaults if value is not None and getattr(self, field) is None
-        }
+        missing = {field: value for field, value in defaults if value is not None and getattr(self, field) is None}
         return self.model_copy(update=missing)

@@ -19,9 +19,7 @@ Name = Annotated[
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_CHARS, pattern=r"\S")]
 """Material for an agent: not blank, at most `MAX_TEXT_CHARS` characters."""
 
-Instructions = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_INSTRUCTIONS_CHARS, pattern=r"\S")
-]
+Instructions = Annotated[str, StringConstraints(min_length=1, max_length=MAX_INSTRUCTIONS_CHARS, pattern=r"\S")]
 """What an agent is told to do."""
 
 

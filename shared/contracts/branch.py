@@ -10,9 +10,7 @@ from pydantic import Field, JsonValue, StringConstraints
 from shared.contracts.agent import AgentSpec
 from shared.contracts.base import MAX_NAME_CHARS, Contract
 
-BranchName = Annotated[
-    str, StringConstraints(pattern=r"^~?[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MAX_NAME_CHARS + 1)
-]
+BranchName = Annotated[str, StringConstraints(pattern=r"^~?[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MAX_NAME_CHARS + 1)]
 """A caller's `Name`, or one of ours, which start with `~` and so never collide with a caller's."""
 
 BranchStatus = Literal["succeeded", "failed", "timed_out", "cancelled"]

@@ -70,7 +70,7 @@ class RunPending(Contract):
 
 
 class Progress(Contract):
-    """Counts of branches: `done` is `succeeded` + `failed`; timed-out and cancelled ones count as `failed`."""
+    """Counts of branches: `done` is `succeeded` + `failed`; timed out and cancelled count as `failed`."""
 
     total: int
     done: int = 0

@@ -32,9 +32,7 @@ class ChoiceBallot(Contract):
     @model_validator(mode="after")
     def _options_differ(self) -> Self:
         if twice := repeated([normalised(option) for option in self.options]):
-            raise ValueError(
-                f"options must differ in more than case, space and punctuation: {', '.join(twice)}"
-            )
+            raise ValueError(f"options must differ in more than case, space and punctuation: {', '.join(twice)}")
         return self
 
 
@@ -75,9 +73,7 @@ class VotingRequest(Contract):
         if twice := repeated([agent.name for agent in agents]):
             raise ValueError(f"voters must have unique names; repeated: {', '.join(twice)}")
         if shaped := [agent.name for agent in agents if agent.output_schema is not None]:
-            raise ValueError(
-                f"voters take no 'output_schema' (the ballot is it); remove it from: {', '.join(shaped)}"
-            )
+            raise ValueError(f"voters take no 'output_schema' (the ballot is it); remove it from: {', '.join(shaped)}")
         if problem := self.policy.contradiction(len(agents)):
             raise ValueError(problem)
         return self

@@ -1,0 +1,165 @@
+"""The project's errors, as one tree.
+
+    ChorusError
+    ├── SettingsError              a setting is missing or wrong; names it
+    └── AgentError                 an agent's call did not give a usable answer
+        ├── RetriableAgentError    the same call may succeed later
+        │   ├── RateLimited            rate_limited            429
+        │   ├── ModelUnavailable       model_unavailable       5xx, and an answer that cannot be read
+        │   ├── ModelConflict          model_conflict          409
+        │   ├── ConnectionFailed       connection_failed       no answer, or cut off in the middle
+        │   └── CallTimedOut           call_timed_out          408, or no answer within the time left
+        └── PermanentAgentError    the same call would fail again
+            ├── InvalidCall            invalid_call            400, 422
+            ├── NotAuthenticated       not_authenticated       401, or no credential
+            ├── NotAllowed             not_allowed             403
+            ├── ModelNotFound          model_not_found         404
+            ├── QuotaExhausted         quota_exhausted         429 whose cause is the bill, not the rate
+            ├── ContentFiltered        content_filtered        stopped by a content filter
+            ├── Refused                refused                 the model declined to answer
+            ├── InvalidOutput          invalid_output          does not fit the schema, also after the repair
+            ├── NotConfigured          not_configured          a SettingsError, as a branch sees it
+            └── CallFailed             call_failed             anything that nobody foresaw
+
+Errors of other libraries are translated once, where they arise, with `raise … from`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared.contracts.branch import Usage
+
+
+class ChorusError(Exception):
+    """The root of the tree."""
+
+
+class SettingsError(ChorusError):
+    """One or more settings are missing or wrong; `problems` has one sentence each, which names the setting."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class AgentError(ChorusError):
+    """A call that gave no usable answer. `code` is stable and part of the API; `usage` is what it cost, if known."""
+
+    code = "agent_error"
+    retriable = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        http_status: int | None = None,
+        retry_after_s: float | None = None,
+        usage: Usage | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.http_status = http_status
+        self.retry_after_s = retry_after_s
+        self.usage = usage
+
+
+class RetriableAgentError(AgentError):
+    """The same call may succeed later."""
+
+    retriable = True
+
+
+class RateLimited(RetriableAgentError):
+    """Too many requests or tokens for now."""
+
+    code = "rate_limited"
+
+
+class ModelUnavailable(RetriableAgentError):
+    """The service failed, or its answer could not be read."""
+
+    code = "model_unavailable"
+
+
+class ModelConflict(RetriableAgentError):
+    """The service was busy with a conflicting request."""
+
+    code = "model_conflict"
+
+
+class ConnectionFailed(RetriableAgentError):
+    """No connection, or it was cut before the answer was complete."""
+
+    code = "connection_failed"
+
+
+class CallTimedOut(RetriableAgentError):
+    """No answer in time."""
+
+    code = "call_timed_out"
+
+
+class PermanentAgentError(AgentError):
+    """The same call would fail again."""
+
+
+class InvalidCall(PermanentAgentError):
+    """The service rejected the request itself."""
+
+    code = "invalid_call"
+
+
+class NotAuthenticated(PermanentAgentError):
+    """The credential is missing, wrong or expired."""
+
+    code = "not_authenticated"
+
+
+class NotAllowed(PermanentAgentError):
+    """The credential may not use this model."""
+
+    code = "not_allowed"
+
+
+class ModelNotFound(PermanentAgentError):
+    """There is no such model or deployment."""
+
+    code = "model_not_found"
+
+
+class QuotaExhausted(PermanentAgentError):
+    """The account has no quota left; waiting does not help."""
+
+    code = "quota_exhausted"
+
+
+class ContentFiltered(PermanentAgentError):
+    """A content filter stopped the prompt or the answer."""
+
+    code = "content_filtered"
+
+
+class Refused(PermanentAgentError):
+    """The model declined to answer."""
+
+    code = "refused"
+
+
+class InvalidOutput(PermanentAgentError):
+    """The answer does not fit the agent's schema, and neither does its repair."""
+
+    code = "invalid_output"
+
+
+class NotConfigured(PermanentAgentError):
+    """The app's model settings are missing or wrong."""
+
+    code = "not_configured"
+
+
+class CallFailed(PermanentAgentError):
+    """An error that nobody foresaw; the log has the rest."""
+
+    code = "call_failed"

@@ -1,0 +1,307 @@
+"""The model, through the `openai` client: the only module that imports it, and it does so on first use.
+
+One async client serves all calls of a worker process. Its own retries are off: `agent_branch` owns them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from math import isnan
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from shared.contracts.agent import AgentSpec
+from shared.contracts.branch import Usage
+from shared.errors import (
+    AgentError,
+    CallFailed,
+    CallTimedOut,
+    ConnectionFailed,
+    ContentFiltered,
+    InvalidCall,
+    ModelConflict,
+    ModelNotFound,
+    ModelUnavailable,
+    NotAllowed,
+    NotAuthenticated,
+    QuotaExhausted,
+    RateLimited,
+    Refused,
+)
+from shared.prompts import instructions_for
+from shared.schemas import is_strict
+from shared.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai.types.chat import ChatCompletion
+    from openai.types.responses import Response
+
+LOG = logging.getLogger("chorus.model")
+
+AZURE_SCOPE = "https://cognitiveservices.azure.com/.default"
+NO_KEY = "not-needed"
+MAX_MESSAGE_CHARS = 500
+MAX_RETRY_AFTER_S = 86_400.0
+
+ERRORS_BY_STATUS: Mapping[int, type[AgentError]] = {
+    400: InvalidCall,
+    401: NotAuthenticated,
+    403: NotAllowed,
+    404: ModelNotFound,
+    408: CallTimedOut,
+    409: ModelConflict,
+    422: InvalidCall,
+    429: RateLimited,
+}
+"""What an HTTP status means; other 4xx are `InvalidCall`, 5xx `ModelUnavailable`."""
+
+ERRORS_BY_CODE: Mapping[str, type[AgentError]] = {
+    "insufficient_quota": QuotaExhausted,
+    "billing_hard_limit_reached": QuotaExhausted,
+    "content_filter": ContentFiltered,
+    "content_policy_violation": ContentFiltered,
+}
+"""Error codes of the service that say more than the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer of the model, as text. `truncated`: it hit `max_output_tokens`."""
+
+    text: str
+    usage: Usage
+    model: str
+    truncated: bool = False
+
+
+class Model(Protocol):
+    """Something that answers a prompt."""
+
+    async def complete(self, agent: AgentSpec, prompt: str, timeout_s: float) -> Completion:
+        """Answer within `timeout_s`; raise an `AgentError` when there is no answer."""
+        ...
+
+
+class OpenAIModel:
+    """Azure OpenAI, OpenAI or a compatible server, by the Responses or the Chat Completions API."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self._settings = settings
+        self._client: AsyncOpenAI | None = None
+
+    async def complete(self, agent: AgentSpec, prompt: str, timeout_s: float) -> Completion:
+        """Make one call. A refusal, a filtered answer and every failure of the service are `AgentError`s."""
+        if timeout_s <= 0:
+            raise CallTimedOut("no time was left for the call")
+        client = self._open()
+        call = self._respond if self._settings.api == "responses" else self._chat
+        try:
+            # The client's own timeout bounds each read; a trickling answer would outlive it.
+            async with asyncio.timeout(timeout_s):
+                return await call(client.with_options(timeout=timeout_s), agent, prompt)
+        except TimeoutError as exc:
+            raise CallTimedOut(f"no answer within {timeout_s:.1f} s") from exc
+        except AgentError:
+            raise
+        except Exception as exc:
+            raise translated(exc) from exc
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    def _open(self) -> AsyncOpenAI:
+        if self._client is None:
+            from openai import AsyncOpenAI
+
+            settings = self._settings
+            key: str | Callable[[], Awaitable[str]] = settings.api_key or NO_KEY
+            if settings.provider == "azure" and settings.api_key is None:
+                key = entra_token_provider()
+            self._client = AsyncOpenAI(api_key=key, base_url=settings.base_url, max_retries=0)
+        return self._client
+
+    async def _respond(self, client: AsyncOpenAI, agent: AgentSpec, prompt: str) -> Completion:
+        options: dict[str, Any] = {}
+        if agent.temperature is not None:
+            options["temperature"] = agent.temperature
+        if agent.max_output_tokens is not None:
+            options["max_output_tokens"] = agent.max_output_tokens
+        if agent.output_schema is not None:
+            options["text"] = {"format": {"type": "json_schema", **_schema_format(agent)}}
+        response = await cast(Any, client.responses).create(
+            model=agent.model or self._settings.model,
+            instructions=instructions_for(agent.instructions),
+            input=prompt,
+            store=False,
+            **options,
+        )
+        return _from_response(response)
+
+    async def _chat(self, client: AsyncOpenAI, agent: AgentSpec, prompt: str) -> Completion:
+        options: dict[str, Any] = {}
+        if agent.temperature is not None:
+            options["temperature"] = agent.temperature
+        if agent.max_output_tokens is not None:
+            # Compatible servers know the older name only; OpenAI's reasoning models only the newer.
+            older = self._settings.provider == "compatible"
+            options["max_tokens" if older else "max_completion_tokens"] = agent.max_output_tokens
+        if agent.output_schema is not None:
+            options["response_format"] = {"type": "json_schema", "json_schema": _schema_format(agent)}
+        completion = await cast(Any, client.chat.completions).create(
+            model=agent.model or self._settings.model,
+            messages=[
+                {"role": "system", "content": instructions_for(agent.instructions)},
+                {"role": "user", "content": prompt},
+            ],
+            **options,
+        )
+        return _from_chat(completion)
+
+
+def entra_token_provider() -> Callable[[], Awaitable[str]]:
+    """Tokens of the app's own identity. The credential caches them; refreshing blocks, so it gets a thread."""
+    from azure.identity import DefaultAzureCredential, get_bearer_token_provider
+
+    from_credential = get_bearer_token_provider(DefaultAzureCredential(), AZURE_SCOPE)
+
+    async def token() -> str:
+        from azure.core.exceptions import ClientAuthenticationError
+
+        try:
+            return await asyncio.to_thread(from_credential)
+        except ClientAuthenticationError as exc:
+            raise NotAuthenticated(f"no Entra ID token for Azure OpenAI: {_short(exc.message)}") from exc
+
+    return token
+
+
+def translated(error: Exception) -> AgentError:
+    """The project's error for an error of the `openai` client; every one of its classes has one."""
+    import openai
+
+    match error:
+        case openai.APITimeoutError():
+            return CallTimedOut("the model did not answer in time")
+        case openai.APIConnectionError():
+            return ConnectionFailed(f"the connection to the model failed: {_short(error.__cause__ or error)}")
+        case openai.APIStatusError():
+            return _from_status(error)
+        case openai.APIResponseValidationError() | json.JSONDecodeError():
+            return ModelUnavailable(f"the model's answer could not be read: {_short(error)}")
+        case _:
+            return _from_other(error)
+
+
+def _from_status(error: Any) -> AgentError:
+    status = int(error.status_code)
+    kind = ERRORS_BY_CODE.get(error.code or "") or ERRORS_BY_STATUS.get(status)
+    if kind is None:
+        kind = ModelUnavailable if status >= HTTPStatus.INTERNAL_SERVER_ERROR else InvalidCall
+    return kind(
+        f"the model answered {status}: {_short(_service_message(error))}",
+        http_status=status,
+        retry_after_s=retry_after_s(error.response.headers, datetime.now(UTC)),
+    )
+
+
+def _from_other(error: Exception) -> AgentError:
+    """Errors that an agent's call should not meet: the client's parsing helpers, other credentials, websockets."""
+    from openai import ContentFilterFinishReasonError, LengthFinishReasonError
+    from openai._exceptions import SubjectTokenProviderError
+
+    if isinstance(error, ContentFilterFinishReasonError):
+        return ContentFiltered("the answer was stopped by a content filter")
+    if isinstance(error, LengthFinishReasonError):
+        return InvalidCall("the answer hit max_output_tokens before it was complete")
+    if isinstance(error, SubjectTokenProviderError):
+        return NotAuthenticated(_short(error))
+    LOG.error("A model call failed in a way that nobody foresaw", exc_info=error)
+    return CallFailed(f"{type(error).__name__}: {_short(error)}")
+
+
+def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """The wait that the service asked for: `retry-after-ms`, or `retry-after` as seconds or as a date."""
+    for name, scale in (("retry-after-ms", 1 / 1000), ("retry-after", 1.0)):
+        raw = headers.get(name)
+        if raw is None:
+            continue
+        try:
+            seconds = float(raw) * scale
+        except ValueError:
+            try:
+                seconds = (parsedate_to_datetime(raw).astimezone(UTC) - now).total_seconds()
+            except ValueError:
+                continue
+        if not isnan(seconds):
+            return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+    return None
+
+
+def _schema_format(agent: AgentSpec) -> dict[str, Any]:
+    schema = agent.output_schema or {}
+    name = "".join(character if character.isalnum() else "_" for character in agent.name)
+    return {"name": name, "schema": schema, "strict": is_strict(schema)}
+
+
+def _from_response(response: Response) -> Completion:
+    usage = response.usage
+    counted = Usage(
+        model_calls=1,
+        input_tokens=usage.input_tokens if usage else 0,
+        output_tokens=usage.output_tokens if usage else 0,
+        total_tokens=usage.total_tokens if usage else 0,
+    )
+    for item in response.output:
+        for part in item.content if item.type == "message" else []:
+            if part.type == "refusal":
+                raise Refused(f"the model declined: {_short(part.refusal)}", usage=counted)
+    reason = response.incomplete_details.reason if response.incomplete_details else None
+    if reason == "content_filter":
+        raise ContentFiltered("the answer was stopped by a content filter", usage=counted)
+    if response.status == "failed" or response.error is not None:
+        message = response.error.message if response.error else "no reason given"
+        raise ModelUnavailable(f"the model failed: {_short(message)}", usage=counted)
+    return Completion(response.output_text, counted, response.model, truncated=reason == "max_output_tokens")
+
+
+def _from_chat(completion: ChatCompletion) -> Completion:
+    usage = completion.usage
+    counted = Usage(
+        model_calls=1,
+        input_tokens=usage.prompt_tokens if usage else 0,
+        output_tokens=usage.completion_tokens if usage else 0,
+        total_tokens=usage.total_tokens if usage else 0,
+    )
+    if not completion.choices:
+        raise ModelUnavailable("the model's answer had no choices", usage=counted)
+    choice = completion.choices[0]
+    if choice.message.refusal:
+        raise Refused(f"the model declined: {_short(choice.message.refusal)}", usage=counted)
+    if choice.finish_reason == "content_filter":
+        raise ContentFiltered("the answer was stopped by a content filter", usage=counted)
+    text = choice.message.content or ""
+    return Completion(text, counted, completion.model, truncated=choice.finish_reason == "length")
+
+
+def _service_message(error: Any) -> str:
+    body = error.body
+    if isinstance(body, dict):
+        message = cast(dict[str, Any], body).get("message")
+        if isinstance(message, str):
+            return message
+    return str(error.message)
+
+
+def _short(error: object) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]}…"

@@ -1,0 +1,91 @@
+"""The app's settings, read from a mapping (the environment) and checked by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
+
+from shared.errors import SettingsError
+
+Provider = Literal["azure", "openai", "compatible"]
+ModelApi = Literal["responses", "chat_completions"]
+
+DEFAULT_OPENAI_MODEL = "gpt-5-mini"
+OPENAI_HOST = "api.openai.com"
+OPENAI_URL = f"https://{OPENAI_HOST}/v1"
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+AZURE_OPENAI_ENDPOINT = "AZURE_OPENAI_ENDPOINT"
+AZURE_OPENAI_API_KEY = "AZURE_OPENAI_API_KEY"
+OPENAI_API_KEY = "OPENAI_API_KEY"
+OPENAI_BASE_URL = "OPENAI_BASE_URL"
+CHORUS_MODEL = "CHORUS_MODEL"
+CHORUS_MODEL_API = "CHORUS_MODEL_API"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Which model to call and how. An Azure endpoint without a key is called with the app's Entra identity."""
+
+    provider: Provider
+    model: str
+    api: ModelApi
+    base_url: str
+    api_key: str | None = field(default=None, repr=False)
+
+
+def load_model_settings(env: Mapping[str, str]) -> ModelSettings:
+    """Read the model settings; raise SettingsError that names each one that is missing or wrong.
+
+    `AZURE_OPENAI_ENDPOINT` wins over `OPENAI_*`. A blank value counts as not set.
+    """
+    values = {name: value.strip() for name, value in env.items() if value.strip()}
+    problems: list[str] = []
+    api = values.get(CHORUS_MODEL_API, "responses")
+    if api not in get_args(ModelApi):
+        problems.append(f"{CHORUS_MODEL_API} is {api!r}; it must be one of {', '.join(get_args(ModelApi))}")
+    provider, base_url = _endpoint(values, problems)
+    model = values.get(CHORUS_MODEL, "" if provider == "azure" else DEFAULT_OPENAI_MODEL)
+    if not model:
+        problems.append(f"{CHORUS_MODEL} is not set; with {AZURE_OPENAI_ENDPOINT} it names your deployment")
+    if problems:
+        raise SettingsError(problems)
+    key = values.get(AZURE_OPENAI_API_KEY if provider == "azure" else OPENAI_API_KEY)
+    return ModelSettings(provider, model, cast(ModelApi, api), base_url, key)
+
+
+def _endpoint(values: Mapping[str, str], problems: list[str]) -> tuple[Provider, str]:
+    if endpoint := values.get(AZURE_OPENAI_ENDPOINT):
+        if problem := _url_problem(AZURE_OPENAI_ENDPOINT, endpoint):
+            problems.append(problem)
+        root = endpoint.rstrip("/").removesuffix("/openai/v1").removesuffix("/openai")
+        return "azure", f"{root}/openai/v1/"
+    if url := values.get(OPENAI_BASE_URL):
+        if problem := _url_problem(OPENAI_BASE_URL, url):
+            problems.append(problem)
+        return ("openai" if _hostname(url) == OPENAI_HOST else "compatible"), url
+    if OPENAI_API_KEY not in values:
+        problems.append(
+            f"no model is configured: set {AZURE_OPENAI_ENDPOINT} (Azure OpenAI), {OPENAI_API_KEY} (OpenAI) "
+            f"or {OPENAI_BASE_URL} (any compatible server)"
+        )
+    return "openai", OPENAI_URL
+
+
+def _url_problem(name: str, url: str) -> str | None:
+    """Plain http would send the key and the prompts in clear: it is for this machine only."""
+    try:
+        scheme, host = urlsplit(url).scheme, _hostname(url)
+    except ValueError:
+        scheme, host = "", None
+    if not host or scheme not in {"https", "http"}:
+        return f"{name} is {url!r}; it must be a URL such as https://host/path"
+    if scheme == "http" and host not in LOOPBACK_HOSTS:
+        return f"{name} is {url!r}; use https (http is accepted for localhost only)"
+    return None
+
+
+def _hostname(url: str) -> str | None:
+    return urlsplit(url).hostname
