@@ -1,0 +1,229 @@
+"""`InProcessWorker`: runs an app inside the host's own process, through the official worker library."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from local_host.datums import from_datum, to_datum
+from local_host.messages import (
+    AppLoadError,
+    Failure,
+    Invocation,
+    InvocationResult,
+    LoadedFunction,
+)
+
+_LOGGER = logging.getLogger(__name__)
+_THREADS = 32
+_CLOSE_LIMIT_S = 1.0
+
+
+class InProcessWorker:
+    """A `Worker` on an event loop in a thread of its own, so that no function can block the host's loop.
+
+    The worker library keeps its functions in module globals: one process runs one app.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run_loop, name="app", daemon=True)
+        self._closing = False
+        self._functions: dict[str, LoadedFunction] = {}
+
+    async def load(self, app_dir: str) -> list[LoadedFunction]:
+        """Import the app and return its functions; raise `AppLoadError` when it does not load."""
+        if not self._thread.is_alive():
+            self._thread.start()
+        functions = await self._on_worker_loop(_load(app_dir))
+        self._functions = {function.function_id: function for function in functions}
+        return functions
+
+    async def invoke(self, invocation: Invocation) -> InvocationResult:
+        """Run one function to its end. A failing function is a `Failure`, never an exception."""
+        function = self._functions.get(invocation.function_id)
+        if function is None:
+            message = f"No function has the id {invocation.function_id!r}; was the app loaded?"
+            return InvocationResult(failure=Failure("LookupError", message, ""))
+        return await self._on_worker_loop(_invoke(function, invocation))
+
+    async def close(self) -> None:
+        """Stop taking calls, cancel the running ones and end the worker's thread.
+
+        A synchronous function that is still running cannot be interrupted: its pool thread outlives this call.
+        """
+        if self._closing:
+            return
+        self._closing = True
+        if self._thread.is_alive():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_LIMIT_S):
+                    await self._on_worker_loop(_cancel_everything())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            await asyncio.to_thread(self._thread.join, _CLOSE_LIMIT_S)
+        if not self._thread.is_alive():
+            self._loop.close()
+        _release_threads()
+
+    async def _on_worker_loop[T](self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        while not self._closing:
+            try:
+                self._loop.run_forever()
+            except BaseException:
+                # A task which the app started on its own raised SystemExit or KeyboardInterrupt:
+                # asyncio lets those two out of the loop, and the other functions must go on.
+                _LOGGER.exception("A background task of the app tried to end the process; it goes on")
+
+
+async def _load(app_dir: str) -> list[LoadedFunction]:
+    root = _app_root(app_dir)
+    try:
+        return _index(root)
+    except BaseException as error:
+        # SystemExit too: an app that ends the process while it is imported has not loaded.
+        raise AppLoadError(traceback.format_exc()) from error
+
+
+def _app_root(app_dir: str) -> Path:
+    root = Path(app_dir).resolve()
+    script = os.environ.get("PYTHON_SCRIPT_FILE_NAME") or "function_app.py"
+    if not (root / script).is_file():
+        raise AppLoadError(f"No {script} in {str(root)!r}. Name the folder that holds host.json and {script}.")
+    return root
+
+
+def _index(root: Path) -> list[LoadedFunction]:
+    with contextlib.suppress(ValueError):
+        sys.path.remove(str(root))
+    sys.path.insert(0, str(root))
+    os.chdir(root)
+
+    from azure_functions_runtime import handle_event, native_invocation
+
+    handle_event.protos = _PROTOS
+    registry: Any = handle_event._functions
+    registry._functions.clear()
+    handle_event.load_binding_registry()
+    _start_threads()
+    library: Any = native_invocation
+    library.logger = _FailureCatcher()
+    handle_event.load_function_metadata(str(root), caller_info="local_host")
+    return [
+        LoadedFunction(
+            function_id=metadata.function_id,
+            name=metadata.name,
+            bindings=tuple(json.loads(binding) for binding in metadata.raw_bindings),
+        )
+        for metadata in handle_event._metadata_result or []
+    ]
+
+
+def _start_threads() -> None:
+    """Start the pool of synchronous functions.
+
+    Without the app setting the library takes cores + 4 threads, which makes a small laptop run a fan-out of
+    blocking calls in single file; its own upper bound is taken instead, whatever the number of cores.
+    """
+    from azure_functions_runtime.utils import threadpool
+
+    threadpool.start_threadpool_executor()
+    if not os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT"):
+        threadpool.stop_threadpool_executor()
+        threadpool._threadpool_executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="function")
+
+
+def _release_threads() -> None:
+    from azure_functions_runtime.utils import threadpool
+
+    executor = threadpool.get_threadpool_executor()
+    if executor is not None:
+        executor.shutdown(wait=False, cancel_futures=True)
+        threadpool._threadpool_executor = None
+
+
+async def _invoke(function: LoadedFunction, invocation: Invocation) -> InvocationResult:
+    from azure_functions_runtime.native_invocation import invocation_request_native
+
+    caught = _CAUGHT.set(None)
+    try:
+        ok, returned, outputs, error_text, stack = await invocation_request_native(
+            invocation.invocation_id,
+            invocation.function_id,
+            [(name, to_datum(value)) for name, value in invocation.inputs],
+            {name: to_datum(value) for name, value in invocation.trigger_metadata.items()},
+        )
+        if ok:
+            return _result(function, returned, outputs)
+        failure = _failure(_CAUGHT.get(), error_text or "", stack or "")
+    except BaseException as error:  # noqa: BLE001 - must not leave this task
+        # The library catches `Exception` only. A function that calls sys.exit() has failed like any other,
+        # and letting its SystemExit out of this task would end the loop.
+        failure = _failure(error, repr(error), traceback.format_exc())
+    finally:
+        _CAUGHT.reset(caught)
+    _LOGGER.error("Function %r failed.\n%s", function.name, failure.traceback or failure.message)
+    return InvocationResult(failure=failure)
+
+
+def _result(function: LoadedFunction, returned: Any, outputs: list[tuple[str, Any]]) -> InvocationResult:
+    http_outputs = {b.get("name") for b in function.bindings if str(b.get("type", "")).lower() == "http"}
+    return InvocationResult(
+        return_value=None if returned is None else from_datum(returned, is_http="$return" in http_outputs),
+        outputs=tuple((name, from_datum(datum, is_http=name in http_outputs)) for name, datum in outputs),
+    )
+
+
+def _failure(error: BaseException | None, error_text: str, stack: str) -> Failure:
+    """Describe a failure; the message is never empty, because an empty one reads as success further on."""
+    if error is None:
+        return Failure(error_text.partition("(")[0] or "Exception", error_text or "unknown failure", stack)
+    name = type(error).__name__
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - an exception whose own __str__ fails
+        message = ""
+    return Failure(name, message or name, stack)
+
+
+async def _cancel_everything() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+_CAUGHT: ContextVar[BaseException | None] = ContextVar("caught", default=None)
+
+
+class _FailureCatcher:
+    """Stands in for the library's logger where it reports a failed invocation.
+
+    The library answers with a text only; here the exception itself is at hand. It also keeps the same failure
+    from being logged twice.
+    """
+
+    def exception(self, *_: object) -> None:
+        _CAUGHT.set(sys.exception())
+
+
+_PROTOS = SimpleNamespace(
+    BindingInfo=type("BindingInfo", (SimpleNamespace,), {"in_": 0, "out": 1, "inout": 2, "undefined": 0, "string": 1}),
+    RpcFunctionMetadata=SimpleNamespace,
+    RpcRetryOptions=SimpleNamespace,
+)
