@@ -1,0 +1,1 @@
+"""Deterministic generators: what happens in which order. No clock, no random, no I/O of their own."""

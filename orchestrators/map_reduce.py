@@ -1,0 +1,57 @@
+"""Map-reduce: one agent a document, then one agent over all of their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from orchestrators.fan_out import fan_out
+from orchestrators.run import FannedOut, Run
+from shared.aggregation.concatenation import concatenated
+from shared.contracts.branch import Branch
+from shared.contracts.map_reduce import MapReduceOutput, MapReduceRequest
+from shared.prompts import answers_prompt, document_prompt
+
+if TYPE_CHECKING:
+    from azure.durable_functions import DurableOrchestrationContext
+    from durabletask.task import Task
+
+REDUCTION = "~reduction"
+
+
+def map_reduce(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
+    """Run a `MapReduceRequest` to its `RunResult`."""
+    request = MapReduceRequest.model_validate(context.get_input())
+    run = Run.start(context, "map_reduce", request.policy)
+    run.enter("branches", total=len(request.documents))
+    mapped = yield from fan_out(run, document_branches(request))
+    if not run.wants_answer(mapped):
+        return run.end(mapped, output=None)
+    if mapped.interruption:
+        return run.end(mapped, reduced(mapped, reduction=None))
+    run.enter("aggregation", total=len(request.documents))
+    reduction = yield from fan_out(run, [reduction_branch(request, mapped)])
+    return run.end(mapped, reduced(mapped, reduction), reduction)
+
+
+def document_branches(request: MapReduceRequest) -> list[Branch]:
+    """A branch for each document, in the request's order."""
+    agent = request.map.with_defaults(request.defaults)
+    return [Branch(name=document.id, agent=agent, prompt=document_prompt(document)) for document in request.documents]
+
+
+def reduction_branch(request: MapReduceRequest, mapped: FannedOut) -> Branch:
+    """The branch that reads all map outputs and is told which documents have none."""
+    return Branch(
+        name=REDUCTION,
+        agent=request.reduce.with_defaults(request.defaults),
+        prompt=answers_prompt("answer", mapped.succeeded, mapped.missing),
+    )
+
+
+def reduced(mapped: FannedOut, reduction: FannedOut | None) -> MapReduceOutput:
+    """The reduction, or the map outputs as they are when it did not succeed or there was no time for it."""
+    documents = [outcome.name for outcome in mapped.succeeded]
+    if reduction is None or reduction.missing:
+        return MapReduceOutput(reduction="concatenate", content=concatenated(mapped.succeeded), documents=documents)
+    return MapReduceOutput(reduction="agent", content=reduction.outcomes[0].output, documents=documents)

@@ -1,0 +1,119 @@
+"""What all patterns share: a run's start, what may interrupt it, and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from activities.names import CANCEL_EVENT
+from shared.aggregation.completion import Interruption, verdict
+from shared.contracts.branch import BranchOutcome, Usage
+from shared.contracts.policy import RunPolicy
+from shared.contracts.run import CompletionReason, Pattern, PatternOutput, RunResult, RunStatus
+
+if TYPE_CHECKING:
+    from azure.durable_functions import DurableOrchestrationContext
+    from durabletask.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class FannedOut:
+    """What came of a fan-out: every outcome in branch order, and what cut it short, if anything did."""
+
+    outcomes: list[BranchOutcome]
+    interruption: Interruption | None = None
+
+    @property
+    def succeeded(self) -> list[BranchOutcome]:
+        """The outcomes with an output."""
+        return [outcome for outcome in self.outcomes if outcome.succeeded]
+
+    @property
+    def missing(self) -> list[str]:
+        """The names of the branches without one."""
+        return [outcome.name for outcome in self.outcomes if not outcome.succeeded]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run under way. One timer and one event interrupt all of its phases."""
+
+    context: DurableOrchestrationContext
+    pattern: Pattern
+    policy: RunPolicy
+    started_at: datetime
+    deadline: datetime
+    deadline_timer: Task[Any]
+    cancel_event: Task[Any]
+
+    @classmethod
+    def start(cls, context: DurableOrchestrationContext, pattern: Pattern, policy: RunPolicy) -> Run:
+        """Start the clock: the deadline counts from the orchestration's first moment."""
+        started_at = context.current_utc_datetime
+        deadline = started_at + timedelta(seconds=policy.deadline_s)
+        return cls(
+            context=context,
+            pattern=pattern,
+            policy=policy,
+            started_at=started_at,
+            deadline=deadline,
+            deadline_timer=context.create_timer(deadline),
+            cancel_event=context.wait_for_external_event(CANCEL_EVENT),
+        )
+
+    @property
+    def interruption(self) -> Interruption | None:
+        """What has interrupted the run so far."""
+        if self.cancel_event.is_complete:
+            return "cancelled"
+        return "deadline_exceeded" if self.deadline_timer.is_complete else None
+
+    def until(self, *tasks: Task[Any]) -> Task[Any]:
+        """The first of `tasks`, or an interruption."""
+        return self.context.task_any([*tasks, self.deadline_timer, self.cancel_event])
+
+    def enter(self, phase: Literal["branches", "aggregation"], total: int) -> None:
+        """Tell those who watch what the run does now; `total` counts the branches, not the aggregation."""
+        self.context.set_custom_status({"phase": phase, "total": total})
+
+    def wants_answer(self, branches: FannedOut) -> bool:
+        """Whether what succeeded is worth aggregating: not after a cancel, nor when the policy was missed."""
+        status, _ = verdict(branches.outcomes, self.policy, branches.interruption)
+        return status in {"succeeded", "partial"}
+
+    def end(
+        self, branches: FannedOut, output: PatternOutput | None, aggregation: FannedOut | None = None
+    ) -> dict[str, Any]:
+        """The run's `RunResult`, as the orchestration returns it."""
+        cast(Any, self.deadline_timer).cancel()
+        status, reason = self._verdict(branches, aggregation)
+        aggregated = aggregation.outcomes if aggregation else []
+        result = RunResult(
+            id=self.context.instance_id,
+            pattern=self.pattern,
+            status=status,
+            completion_reason=reason,
+            output=output,
+            missing=branches.missing,
+            outcomes=branches.outcomes,
+            aggregation=aggregated[0] if aggregated else None,
+            usage=_total([*branches.outcomes, *aggregated]),
+            policy=self.policy,
+            started_at=self.started_at,
+            ended_at=self.context.current_utc_datetime,
+        )
+        return result.model_dump(mode="json")
+
+    def _verdict(self, branches: FannedOut, aggregation: FannedOut | None) -> tuple[RunStatus, CompletionReason]:
+        status, reason = verdict(branches.outcomes, self.policy, branches.interruption)
+        if aggregation is None or not aggregation.missing:
+            return status, reason
+        if aggregation.interruption == "cancelled":
+            return "cancelled", "cancelled"
+        return "partial", aggregation.interruption or "aggregation_failed"
+
+
+def _total(outcomes: Sequence[BranchOutcome]) -> Usage:
+    return sum((outcome.usage for outcome in outcomes), start=Usage())

@@ -1,0 +1,75 @@
+"""Sectioning: one agent a section, then one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from orchestrators.fan_out import fan_out
+from orchestrators.run import FannedOut, Run
+from shared.aggregation.concatenation import concatenated
+from shared.aggregation.merge import merged
+from shared.contracts.agent import AgentSpec
+from shared.contracts.branch import Branch
+from shared.contracts.sectioning import SectioningOutput, SectioningRequest
+from shared.prompts import DEFAULT_SYNTHESIZER_INSTRUCTIONS, answers_prompt, section_prompt
+
+if TYPE_CHECKING:
+    from azure.durable_functions import DurableOrchestrationContext
+    from durabletask.task import Task
+
+SYNTHESIS = "~synthesis"
+
+
+def sectioning(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
+    """Run a `SectioningRequest` to its `RunResult`."""
+    request = SectioningRequest.model_validate(context.get_input())
+    run = Run.start(context, "sectioning", request.policy)
+    run.enter("branches", total=len(request.sections))
+    sections = yield from fan_out(run, section_branches(request))
+    if not run.wants_answer(sections):
+        return run.end(sections, output=None)
+    if request.aggregation != "synthesize" or sections.interruption:
+        return run.end(sections, joined(request, sections))
+    run.enter("aggregation", total=len(request.sections))
+    synthesis = yield from fan_out(run, [synthesis_branch(request, sections)])
+    return run.end(sections, synthesized(request, sections, synthesis), synthesis)
+
+
+def section_branches(request: SectioningRequest) -> list[Branch]:
+    """A branch for each section, in the request's order."""
+    return [
+        Branch(
+            name=section.name,
+            agent=section.spec(request.defaults),
+            prompt=section_prompt(section.input or request.input),
+        )
+        for section in request.sections
+    ]
+
+
+def synthesis_branch(request: SectioningRequest, sections: FannedOut) -> Branch:
+    """The branch that writes one answer from the sections that succeeded, and is told which did not."""
+    agent = request.synthesizer or AgentSpec(name="synthesizer", instructions=DEFAULT_SYNTHESIZER_INSTRUCTIONS)
+    return Branch(
+        name=SYNTHESIS,
+        agent=agent.with_defaults(request.defaults),
+        prompt=answers_prompt("section", sections.succeeded, sections.missing),
+    )
+
+
+def joined(request: SectioningRequest, sections: FannedOut) -> SectioningOutput:
+    """The sections as one answer without another agent; also what a failed synthesis leaves."""
+    if request.aggregation == "merge":
+        content, conflicts = merged(sections.succeeded)
+        return SectioningOutput(aggregation="merge", requested="merge", content=content, conflicts=conflicts)
+    return SectioningOutput(
+        aggregation="concatenate", requested=request.aggregation, content=concatenated(sections.succeeded)
+    )
+
+
+def synthesized(request: SectioningRequest, sections: FannedOut, synthesis: FannedOut) -> SectioningOutput:
+    """The synthesis, or the sections as they are when it did not succeed."""
+    if synthesis.missing:
+        return joined(request, sections)
+    return SectioningOutput(aggregation="synthesize", requested="synthesize", content=synthesis.outcomes[0].output)

@@ -1,0 +1,48 @@
+"""Voting: the same question to every voter, then a count."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from orchestrators.fan_out import fan_out
+from orchestrators.run import Run
+from shared.aggregation.consensus import decide
+from shared.contracts.branch import Branch, BranchOutcome
+from shared.contracts.voting import Vote, VotingRequest, ballot_schema
+from shared.prompts import ballot_prompt
+
+if TYPE_CHECKING:
+    from azure.durable_functions import DurableOrchestrationContext
+    from durabletask.task import Task
+
+
+def voting(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
+    """Run a `VotingRequest` to its `RunResult`."""
+    request = VotingRequest.model_validate(context.get_input())
+    run = Run.start(context, "voting", request.policy)
+    voters = voter_branches(request)
+    run.enter("branches", total=len(voters))
+    ballots = yield from fan_out(run, voters)
+    if not run.wants_answer(ballots):
+        return run.end(ballots, output=None)
+    return run.end(ballots, decide(votes_of(ballots.succeeded), request.ballot, asked=len(voters)))
+
+
+def voter_branches(request: VotingRequest) -> list[Branch]:
+    """A branch for each voter; the ballot gives every vote its shape."""
+    prompt = ballot_prompt(request.question, request.context, request.ballot)
+    schema = ballot_schema(request.ballot)
+    return [
+        Branch(name=agent.name, agent=agent.model_copy(update={"output_schema": schema}), prompt=prompt)
+        for agent in request.agents()
+    ]
+
+
+def votes_of(outcomes: Sequence[BranchOutcome]) -> list[Vote]:
+    """The votes cast, in voter order. Their shape was checked against the ballot when they came in."""
+    votes: list[Vote] = []
+    for outcome in outcomes:
+        cast_vote = cast(dict[str, Any], outcome.output)
+        votes.append(Vote(voter=outcome.name, answer=cast_vote["answer"], reasoning=cast_vote["reasoning"]))
+    return votes
