@@ -10,13 +10,14 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from durabletask.internal import helpers
 from durabletask.internal import orchestrator_service_pb2 as pb
 from google.protobuf import wrappers_pb2
 
-from local_host.engine import DirectCall, LocalEngine
+from local_host.direct_call import DirectCall
+from local_host.engine import LocalEngine
 from local_host.messages import (
     Failure,
     Invocation,
@@ -25,9 +26,6 @@ from local_host.messages import (
     Value,
     Worker,
 )
-
-if TYPE_CHECKING:
-    import grpc
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -82,7 +80,6 @@ class Dispatcher:
             "entityRequestV2": asyncio.Semaphore(limits.entities),
         }
         self._call = DirectCall()
-        self._context = cast("grpc.ServicerContext", self._call)
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread: threading.Thread | None = None
 
@@ -144,7 +141,7 @@ class Dispatcher:
             response.ParseFromString(base64.b64decode(result.data))
         response.instanceId = request.instanceId
         response.completionToken = item.completionToken
-        self._engine.CompleteOrchestratorTask(response, self._context)
+        self._engine.CompleteOrchestratorTask(response, self._call.context)
 
     async def _run_activity(self, item: pb.WorkItem) -> None:
         request = item.activityRequest
@@ -159,7 +156,7 @@ class Dispatcher:
             response.failureDetails.CopyFrom(_failure_details(result))
         elif result.data is not None:
             response.result.value = result.data
-        self._engine.CompleteActivityTask(response, self._context)
+        self._engine.CompleteActivityTask(response, self._call.context)
 
     async def _run_entity(self, item: pb.WorkItem) -> None:
         request = item.entityRequestV2
@@ -176,7 +173,7 @@ class Dispatcher:
         del response.operationInfos[:]
         response.operationInfos.extend(operations)
         response.completionToken = item.completionToken
-        self._engine.CompleteEntityTask(response, self._context)
+        self._engine.CompleteEntityTask(response, self._call.context)
 
     async def _invoke(
         self, functions: Mapping[str, LoadedFunction], kind: str, name: str, argument: Value
