@@ -61,11 +61,11 @@ class RunAccepted(Contract):
 
 
 class RunPending(Contract):
-    """The body while a run goes on."""
+    """The body while a run goes on; `cancelling` until its cancel has been seen."""
 
     id: str
     pattern: Pattern
-    status: Literal["pending", "running"]
+    status: Literal["pending", "running", "cancelling"]
     status_url: str
 
 

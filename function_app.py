@@ -1,0 +1,46 @@
+"""The map of the app: every route, orchestration and activity. Wiring only; each line names where the code is."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared import deferred
+from shared.errors import SettingsError
+from shared.settings import load_model_settings
+
+# Outputs of models and callers' schemas are arbitrary JSON. In the SDK's loose mode, an object in them with the keys
+# __class__, __module__ and __data__ would be taken for a Python object to rebuild, and could fail the orchestration.
+os.environ["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] = "1"
+
+app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+with_client = app.durable_client_input(client_name="client")
+
+# HTTP
+app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)(
+    deferred.http_trigger("triggers.health:health")
+)
+app.route("sectioning", methods=["POST"])(with_client(deferred.client_http_trigger("triggers.runs:start_sectioning")))
+app.route("voting", methods=["POST"])(with_client(deferred.client_http_trigger("triggers.runs:start_voting")))
+app.route("map-reduce", methods=["POST"])(with_client(deferred.client_http_trigger("triggers.runs:start_map_reduce")))
+app.route("runs/{id}", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.runs:get_run")))
+app.route("runs/{id}/view", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.runs:view_run")))
+app.route("runs/{id}", methods=["DELETE"])(with_client(deferred.client_http_trigger("triggers.runs:cancel_run")))
+
+# Orchestrations
+app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.sectioning:sectioning"))
+app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.voting:voting"))
+app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.map_reduce:map_reduce"))
+app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.agent_branch:agent_branch"))
+
+# Activities
+app.activity_trigger("given")(deferred.activity("activities.call_agent:call_agent"))
+with_client(app.activity_trigger("given")(deferred.client_activity("activities.stop_branches:stop_branches")))
+
+try:
+    load_model_settings(os.environ)
+except SettingsError as exc:
+    logging.getLogger("chorus").warning("The app starts, but its agents will fail: %s", exc)

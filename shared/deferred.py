@@ -1,0 +1,79 @@
+"""Functions that are known by name and imported on their first call.
+
+A cold start pays for what the first request needs and no more: pydantic, the contracts and the patterns together
+would cost it another 40 %. The indexer of the Functions host wants real functions with real parameters, so there
+is one maker for each kind.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable, Generator
+from functools import cache
+from typing import Any
+
+import azure.functions as func
+
+
+@cache
+def resolved(path: str) -> Callable[..., Any]:
+    """The function that `path` (`package.module:function`) names."""
+    module, _, name = path.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def _named[F: Callable[..., Any]](function: F, path: str) -> F:
+    function.__name__ = path.partition(":")[2]
+    return function
+
+
+def orchestrator(path: str) -> Any:
+    """A one-argument orchestrator; the SDK takes it, though its types ask for two."""
+
+    def deferred(context: Any) -> Generator[Any, Any, Any]:
+        return (yield from resolved(path)(context))
+
+    return _named(deferred, path)
+
+
+def http_trigger(path: str) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:
+    """An HTTP trigger."""
+
+    async def deferred(req: func.HttpRequest) -> func.HttpResponse:
+        return await resolved(path)(req)
+
+    return _named(deferred, path)
+
+
+def client_http_trigger(path: str) -> Callable[[func.HttpRequest, Any], Awaitable[func.HttpResponse]]:
+    """An HTTP trigger with a durable client."""
+
+    async def deferred(req: func.HttpRequest, client: Any) -> func.HttpResponse:
+        return await resolved(path)(req, client)
+
+    return _named(deferred, path)
+
+
+def activity(path: str) -> Callable[[Any], Awaitable[Any]]:
+    """An activity; its input is JSON of any type."""
+
+    async def deferred(given: Any) -> Any:
+        return await resolved(path)(given)
+
+    return _without_annotations(_named(deferred, path))
+
+
+def client_activity(path: str) -> Callable[[Any, Any], Awaitable[Any]]:
+    """An activity with a durable client."""
+
+    async def deferred(given: Any, client: Any) -> Any:
+        return await resolved(path)(given, client)
+
+    return _without_annotations(_named(deferred, path))
+
+
+def _without_annotations[F: Callable[..., Any]](function: F) -> F:
+    """The indexer takes classes for annotations only, and `Any` is none."""
+    function.__annotations__.clear()
+    return function

@@ -1,0 +1,51 @@
+"""From an HTTP body to a contract, or to the problem with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import cast
+
+import azure.functions as func
+from pydantic import ValidationError
+
+from shared.contracts.base import MAX_BODY_BYTES, Contract
+from triggers.problems import Problem, from_validation
+
+
+def parsed[C: Contract](req: func.HttpRequest, contract: type[C]) -> C:
+    """The request's body as `contract`; raise the `Problem` with it otherwise."""
+    body = json_body(req)
+    try:
+        return contract.model_validate_json(body, strict=True)
+    except ValidationError as exc:
+        raise from_validation(exc, _lenient(body)) from exc
+
+
+def json_body(req: func.HttpRequest) -> bytes:
+    """The body, once its type and size are right."""
+    headers = cast(Mapping[str, str], req.headers)
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            f"The body's type is {media_type or 'not stated'!r}; send 'Content-Type: application/json'.",
+        )
+    body = req.get_body()
+    if len(body) > MAX_BODY_BYTES:
+        raise Problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "body_too_large",
+            f"The body has {len(body):,} bytes; at most {MAX_BODY_BYTES:,} are accepted. Send less material, "
+            "or split it over several runs.",
+        )
+    return body
+
+
+def _lenient(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
