@@ -32,7 +32,8 @@ def orchestrator(path: str) -> Any:
     """A one-argument orchestrator; the SDK takes it, though its types ask for two."""
 
     def deferred(context: Any) -> Generator[Any, Any, Any]:
-        return (yield from resolved(path)(context))
+        result: Any = yield from resolved(path)(context)
+        return result
 
     return _named(deferred, path)
 
