@@ -32,8 +32,8 @@ def orchestrator(path: str) -> Any:
     """A one-argument orchestrator; the SDK takes it, though its types ask for two."""
 
     def deferred(context: Any) -> Generator[Any, Any, Any]:
-        result: Any = yield from resolved(path)(context)
-        return result
+        generator: Generator[Any, Any, Any] = resolved(path)(context)
+        return (yield from generator)
 
     return _named(deferred, path)
 
