@@ -1,0 +1,174 @@
+"""Evidence: what the material offers to one field of a structured answer, by the field's name and place."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from local_host.offline.extractive import NOTHING, PROMPT_WORDS, pick, rank
+from local_host.offline.material import Material
+from local_host.offline.text import STOPWORDS, WORD, Unit, content_stems, stem
+from local_host.offline.votes import Ballot, concern, rank_options
+
+MAX_FINDINGS = 30
+MAX_PHRASE_WORDS = 8
+NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:[.,]\d{3})*(?:\.\d+)?(?![\w-])")
+CLAUSE_END = re.compile(r"[,;:()—–]|\s-\s|\b(?:because|which|while|although|whereas|when|so that)\b")
+SPLIT_NAME = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the answer a value stands: its property's words, the item of the list around it, the refs passed."""
+
+    words: tuple[str, ...] = ()
+    hint: str = ""
+    focus: int | None = None
+    sibling: int = 0
+    refs: tuple[str, ...] = ()
+    depth: int = 0
+
+    def field(self, name: str, hint: str, sibling: int) -> Place:
+        """The place of a property of an object that stands here."""
+        words = tuple(word.lower() for word in SPLIT_NAME.split(name) if word)
+        return replace(self, words=words, hint=hint, sibling=sibling, depth=self.depth + 1)
+
+    def item(self, index: int) -> Place:
+        """The place of an item of an array that stands here. Items of a nested list keep the outer finding's company."""
+        focus = index if self.focus is None else self.focus + index
+        return replace(self, focus=focus, depth=self.depth + 1)
+
+    @property
+    def label(self) -> str:
+        """The property's words as a phrase."""
+        return " ".join(self.words)
+
+
+class Evidence:
+    """The material, ranked once for the task, and looked up by place."""
+
+    def __init__(self, material: Material) -> None:
+        self.material = material
+        self.units = material.units
+
+    @cached_property
+    def scores(self) -> list[float]:
+        """The units' scores for the task."""
+        return rank(self.units, f"{self.material.task}\n{self.material.question}")
+
+    @cached_property
+    def findings(self) -> list[Unit]:
+        """The most telling units, unlike each other, best first."""
+        return pick(self.units, self.scores, MAX_FINDINGS)
+
+    @cached_property
+    def terms(self) -> list[str]:
+        """The words that the material is most about, spelt as it first spells them."""
+        spelling: dict[str, str] = {}
+        counts: Counter[str] = Counter()
+        for unit in self.units:
+            for word in WORD.findall(unit.text):
+                root = stem(word)
+                if word.lower() not in STOPWORDS and len(word) > 2 and root not in PROMPT_WORDS:
+                    spelling.setdefault(root, word)
+                    counts[root] += 1
+        return [spelling[root] for root, _ in sorted(counts.items(), key=lambda entry: -entry[1])]
+
+    def unit(self, place: Place) -> Unit | None:
+        """The unit that a place in a list is about."""
+        if place.focus is None or not self.findings:
+            return None
+        return self.findings[place.focus % len(self.findings)]
+
+    def sentences(self, place: Place) -> list[str]:
+        """Sentences for this place, best first; one that says so when there is no material."""
+        if not self.units:
+            return [NOTHING]
+        focus = self.unit(place)
+        if focus is not None:
+            around = sorted(
+                (unit for unit in self.units[max(0, focus.position - 4) : focus.position + 5] if unit.block == focus.block),
+                key=lambda unit: (abs(unit.position - focus.position), unit.position < focus.position),
+            )
+            return _turned([unit.text for unit in around], place.sibling)
+        wanted = content_stems(f"{place.label} {place.hint}") - PROMPT_WORDS
+        matching = [unit for unit in self.findings if unit.stems & wanted]
+        ordered = [*matching, *(unit for unit in self.findings if unit not in matching)]
+        return _turned([unit.text for unit in ordered], 0 if matching else place.sibling)
+
+    def phrases(self, place: Place) -> Iterator[str]:
+        """Short phrases cut from the sentences of this place."""
+        for sentence in self.sentences(place):
+            clause = next((part for part in CLAUSE_END.split(sentence) if len(part.split()) > 1), sentence)
+            yield " ".join(clause.split()[:MAX_PHRASE_WORDS]).strip(" .!?\"'")
+
+    def names(self, place: Place) -> Iterator[str]:
+        """Names of what a value comes from: the blocks' names, the one of this place first."""
+        focus = self.unit(place)
+        if focus is not None and focus.block:
+            yield focus.block
+        yield from (block.name for block in self.material.blocks if block.name)
+        terms = self.terms or ["unknown"]
+        start = (place.focus or 0) + place.sibling
+        yield from (term.lower() for term in _turned(terms[:20], start))
+
+    def numbers(self, place: Place) -> Iterator[float]:
+        """Numbers of the material: first of sentences that share the property's words, then of the others."""
+        wanted = content_stems(f"{place.label} {place.hint}")
+        focus = self.unit(place)
+        units = [focus] if focus is not None else self.units
+        related = [unit for unit in units if unit.stems & wanted]
+        for unit in [*related, *(unit for unit in units if unit not in related)][:60]:
+            for found in NUMBER.findall(unit.text):
+                yield float(found.replace(",", ""))
+
+    def count(self, place: Place) -> int:
+        """How many units speak of what the property names."""
+        wanted = content_stems(f"{place.label} {place.hint}") - content_stems("count total number num amount how many")
+        return sum(1 for unit in self.units if unit.stems & wanted) if wanted else len(self.units)
+
+    def line_number(self, place: Place) -> int:
+        """The line of its block on which the place's unit stands, from 1."""
+        focus = self.unit(place) or (self.findings[0] if self.findings else None)
+        if focus is None:
+            return 1
+        text = next((block.text for block in self.material.blocks if block.name == focus.block), "")
+        return text[: max(0, text.find(focus.text))].count("\n") + 1
+
+    def tokens(self) -> Iterator[str]:
+        """The material's words as written, for fields that want a certain spelling."""
+        for unit in self.units:
+            for token in unit.text.split():
+                yield token
+                stripped = token.strip(".,;:!?()[]{}<>\"'`")
+                if stripped != token:
+                    yield stripped
+
+    def ballot(self, place: Place) -> Ballot:
+        """The choice that an enumerated or yes/no field makes."""
+        focus = self.unit(place)
+        question = f"{place.label}: {place.hint}" if focus is not None or not self.material.question else self.material.question
+        units = [focus] if focus is not None else self.units
+        return Ballot(question, units, self.material.task)
+
+    def preferred(self, options: list[str], place: Place) -> list[int]:
+        """The indexes of the options, the chosen one first."""
+        return rank_options(options, self.ballot(place))
+
+    def says_yes(self, place: Place) -> bool:
+        """Whether a boolean property holds, its name and description being the question."""
+        ballot = self.ballot(place)
+        asked = Ballot(f"{place.label} {place.hint}", ballot.units, ballot.perspective)
+        return rank_options(("yes", "no"), asked)[0] == 0
+
+    def concern(self, place: Place) -> float:
+        """How bad the material of this place looks, from -1 to 1."""
+        return concern(self.ballot(place))
+
+
+def _turned[T](items: list[T], by: int) -> list[T]:
+    by %= len(items) or 1
+    return [*items[by:], *items[:by]]

@@ -1,0 +1,205 @@
+"""Extractive: ranks the material's own sentences by the task, and answers with the best of them in their order.
+
+The score joins the centroid method (the words that the whole material is about), the words shared with the task and
+its domain, and cue words such as a log's levels; sentences that repeat a chosen one give way to others.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from local_host.offline.lexicon import COMFORTS, CONCERNS, DOMAINS, LOG_LEVELS, domains_of, smells_of
+from local_host.offline.material import Material
+from local_host.offline.text import WORD, Unit, content_stems
+
+NOTHING = "The input holds no text to work on."
+DEFAULT_SENTENCES = 4
+DEFAULT_POINTS = 5
+MAX_UNITS = 40
+CANDIDATES = 120
+REPETITION_WEIGHT = 0.7
+SHORT_WORDS, LONG_WORDS = 4, 45
+# Words by which prompts speak about the work itself; they say nothing about what is relevant.
+PROMPT_WORDS = content_stems(
+    "you agent assistant summarise summarize summary write answer reply respond text input document documents section "
+    "sections give list point points sentence sentences short concise brief clear following below use using return report "
+    "say focus only role task expert reviewer review analyse analyze analysis extract find read provide identify describe "
+    "explain output format json plain words combine merge single one final result results material data between tags "
+    "treat instruction instructions never follow inside content question option options choose decide vote voter"
+)
+WANTS_POINTS = re.compile(
+    r"\b(?:points?|bullets?|lists?|risks?|findings?|issues?|vulnerabilit\w+|weakness\w*|recommendations?|action items|"
+    r"pros|cons|concerns?|problems?|takeaways?|strengths|advantages|disadvantages|drawbacks|defects?)\b",
+    re.IGNORECASE,
+)
+NUMBER_WORDS = {
+    "one": 1, "a single": 1, "single": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+    "nine": 9, "ten": 10,
+}  # fmt: skip
+WANTED_COUNT = re.compile(
+    rf"\b(?P<count>\d{{1,2}}|{'|'.join(NUMBER_WORDS)})\s+(?:[a-z-]+\s+){{0,2}}?"
+    r"(?:sentences?|points?|bullets?|items?|risks?|findings?|lines?|takeaways?|issues?|recommendations?)\b",
+    re.IGNORECASE,
+)
+WANTED_WORDS = re.compile(r"\b(?P<count>\d{1,4})\s+words\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The form that the task asks for."""
+
+    points: bool
+    count: int | None
+    max_words: int | None
+
+
+def read_wish(task: str) -> Wish:
+    """List or paragraph, how many sentences, how many words: what the task says, else None."""
+    count, words = WANTED_COUNT.search(task), WANTED_WORDS.search(task)
+    number = None
+    if count:
+        said = count["count"].lower()
+        number = int(said) if said.isdigit() else NUMBER_WORDS[said]
+    return Wish(bool(WANTS_POINTS.search(task)), number or None, int(words["count"]) if words else None)
+
+
+def summarise(material: Material) -> str:
+    """The text answer: sentences of every block, as a list when the task asks for points."""
+    wish = read_wish(material.task)
+    chosen = choose_units(material, wish)
+    if not chosen:
+        return NOTHING
+    if wish.points:
+        return "\n".join(f"- {_labelled(unit, material)}" for unit in chosen)
+    return _paragraphs(chosen, material)
+
+
+def choose_units(material: Material, wish: Wish) -> list[Unit]:
+    """The most telling units, in original order, at least one of every block."""
+    by_block: dict[str, list[Unit]] = {}
+    scores = rank(material.units, f"{material.task}\n{material.question}")
+    for unit in material.units:
+        by_block.setdefault(unit.block, []).append(unit)
+    if not by_block:
+        return []
+    total = wish.count or (DEFAULT_POINTS if wish.points else DEFAULT_SENTENCES)
+    share = max(1, math.ceil(total / len(by_block)))
+    chosen: list[Unit] = []
+    for units in by_block.values():
+        chosen += pick(units, scores, share, already=chosen)
+    if wish.count and len(chosen) > max(wish.count, len(by_block)):
+        chosen = heapq.nlargest(max(wish.count, len(by_block)), chosen, key=lambda unit: scores[unit.position])
+    if len(chosen) > MAX_UNITS:
+        chosen = heapq.nlargest(MAX_UNITS, chosen, key=lambda unit: scores[unit.position])
+    chosen.sort(key=lambda unit: unit.position)
+    return _within_words(chosen, wish.max_words)
+
+
+def rank(units: list[Unit], task: str) -> list[float]:
+    """The score of each unit, by its place in the material."""
+    if not units:
+        return []
+    frequency = Counter(word for unit in units for word in unit.stems)
+    rarity = {word: math.log(1 + len(units) / count) for word, count in frequency.items()}
+    centroid = {word: count * rarity[word] for word, count in frequency.items()}
+    centroid_size = math.sqrt(sum(weight * weight for weight in centroid.values())) or 1.0
+    wanted = query_weights(task)
+    reachable = sum(weight for word, weight in wanted.items() if word in frequency) or 1.0
+    return [_score(unit, centroid, centroid_size, rarity, wanted, reachable) for unit in units]
+
+
+def query_weights(task: str) -> dict[str, float]:
+    """The words that the task is about: its own, and more weakly those of the domains that it names."""
+    own = content_stems(task) - PROMPT_WORDS
+    weights = dict.fromkeys(sorted(own), 1.0)
+    for domain in domains_of(own):
+        for word in DOMAINS[domain]:
+            weights.setdefault(word, 0.7)
+    return weights
+
+
+def pick(units: list[Unit], scores: list[float], count: int, already: list[Unit] | None = None) -> list[Unit]:
+    """The best `count` units, each as unlike the ones before it as its score allows."""
+    candidates = heapq.nlargest(CANDIDATES, units, key=lambda unit: (scores[unit.position], -unit.position))
+    chosen: list[Unit] = []
+    likeness = {unit.position: 0.0 for unit in candidates}
+    for other in (already or [])[-CANDIDATES:]:
+        _raise_likeness(likeness, candidates, other)
+    while candidates and len(chosen) < count:
+        best = max(
+            candidates,
+            key=lambda unit: scores[unit.position] * (1 - REPETITION_WEIGHT * likeness[unit.position]),
+        )
+        if chosen and likeness[best.position] > 0.9:
+            break
+        candidates.remove(best)
+        chosen.append(best)
+        _raise_likeness(likeness, candidates, best)
+    return chosen
+
+
+def _raise_likeness(likeness: dict[int, float], candidates: list[Unit], other: Unit) -> None:
+    for unit in candidates:
+        union = len(unit.stems | other.stems) or 1
+        likeness[unit.position] = max(likeness[unit.position], len(unit.stems & other.stems) / union)
+
+
+def _score(
+    unit: Unit,
+    centroid: dict[str, float],
+    centroid_size: float,
+    rarity: dict[str, float],
+    wanted: dict[str, float],
+    reachable: float,
+) -> float:
+    words = sorted(unit.stems)
+    size = math.sqrt(sum(rarity[word] ** 2 for word in words)) or 1.0
+    central = sum(rarity[word] * centroid[word] for word in words) / (size * centroid_size)
+    asked = sum(wanted.get(word, 0.0) for word in words)
+    relevance = min(1.0, asked / min(reachable, 4.0))
+    score = 0.5 * central + relevance + cue(unit) + (0.1 if unit.position == 0 and not unit.is_line else 0.0)
+    length = len(unit.text.split())
+    return score * (0.6 if length < SHORT_WORDS else 0.8 if length > LONG_WORDS and not unit.is_line else 1.0)
+
+
+def cue(unit: Unit) -> float:
+    """How telling a unit is by its own words: log levels for lines, signs of worry or comfort for prose."""
+    signs = sum(CONCERNS.get(word, 0) + COMFORTS.get(word, 0) for word in unit.stems)
+    weight = min(signs, 4) * 0.08
+    if unit.is_line:
+        words = {word.lower() for word in WORD.findall(unit.text)}
+        weight += 0.25 * sum(smell for _, smell in smells_of(unit.text))
+        weight += max((LOG_LEVELS[word] for word in words if word in LOG_LEVELS), default=0.0)
+    return weight
+
+
+def _within_words(units: list[Unit], max_words: int | None) -> list[Unit]:
+    if max_words is None:
+        return units
+    kept, words = [], 0
+    for unit in units:
+        words += len(unit.text.split())
+        if kept and words > max_words:
+            break
+        kept.append(unit)
+    return kept
+
+
+def _labelled(unit: Unit, material: Material) -> str:
+    return f"{unit.block}: {unit.text}" if unit.block and len(material.blocks) > 1 else unit.text
+
+
+def _paragraphs(units: list[Unit], material: Material) -> str:
+    by_block: dict[str, list[Unit]] = {}
+    for unit in units:
+        by_block.setdefault(unit.block, []).append(unit)
+    paragraphs = []
+    for name, said in by_block.items():
+        glue = "\n" if said[0].is_line else " "
+        label = f"{name}: " if name and len(material.blocks) > 1 else ""
+        paragraphs.append(label + glue.join(unit.text for unit in said))
+    return "\n\n".join(paragraphs)

@@ -1,0 +1,301 @@
+"""Server: the HTTP side of the offline model: routes, OpenAI's errors, and faults carried out on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Self
+
+from aiohttp import web
+
+from local_host.offline.answers import answer
+from local_host.offline.asks import Ask, Json, parse_body, read_chat, read_responses
+from local_host.offline.errors import ApiError
+from local_host.offline.faults import DirectedFaults, Fault, Faults, without_markers
+from local_host.offline.replies import MODEL, MODEL_NAME, Reply, chat_body, count_tokens, fit, responses_body
+from local_host.offline.statistics import Statistics
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+PREFIXES = ("/v1", "/openai/v1")
+REFUSAL = "I cannot help with that request."
+CLIENT_GONE = "client-gone"
+
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """How one of the two APIs is read and answered."""
+
+    read: Callable[[Json], Ask]
+    body: Callable[[Ask, Reply, int], Json]
+
+
+RESPONSES = Api(read_responses, responses_body)
+CHAT = Api(read_chat, chat_body)
+
+
+class OfflineModel:
+    """An OpenAI-compatible server inside this process: `async with OfflineModel() as model: … model.base_url`.
+
+    The same prompt gives the same text. `faults` are drawn by call number; with `directed_faults` the markers in
+    prompts are obeyed too (see `local_host.offline.faults`). Port 0 takes a free one.
+    """
+
+    def __init__(
+        self,
+        *,
+        faults: Faults | None = None,
+        directed_faults: bool = False,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.faults = faults or Faults()
+        self.statistics = Statistics()
+        self._directed = DirectedFaults() if directed_faults else None
+        self._host, self._port = host, port
+        self._runner: web.AppRunner | None = None
+        self._closing = asyncio.Event()
+
+    @property
+    def base_url(self) -> str:
+        """What to give to a client as its base URL."""
+        return f"http://{self._host}:{self._port}/v1"
+
+    @property
+    def calls(self) -> int:
+        """Model calls so far, whatever came of them."""
+        return self.statistics.calls
+
+    @property
+    def tokens(self) -> int:
+        """Input and output tokens of all answers so far."""
+        return self.statistics.input_tokens + self.statistics.output_tokens
+
+    @property
+    def highest_concurrency(self) -> int:
+        """The most model calls that were ever under way at one time."""
+        return self.statistics.highest_concurrency
+
+    def reset(self) -> None:
+        """Starts the counts, the call numbers and the counted markers again."""
+        self.statistics.reset()
+        if self._directed:
+            self._directed.reset()
+
+    async def start(self) -> None:
+        """Listens; `base_url` holds the real port from then on."""
+        self._closing.clear()
+        self._runner = web.AppRunner(
+            self._application(), handler_cancellation=True, access_log=None, shutdown_timeout=1.0
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def close(self) -> None:
+        """Stops: calls that sleep or hang end with their connection."""
+        self._closing.set()
+        if self._runner:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _application(self) -> web.Application:
+        application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._as_openai])
+        for prefix in PREFIXES:
+            application.router.add_post(f"{prefix}/responses", self._generator(RESPONSES))
+            application.router.add_post(f"{prefix}/chat/completions", self._generator(CHAT))
+            application.router.add_get(f"{prefix}/models", self._list_models)
+            application.router.add_get(f"{prefix}/models/{{id}}", self._show_model)
+        application.router.add_get("/admin/stats", self._show_statistics)
+        application.router.add_post("/admin/reset", self._reset_statistics)
+        return application
+
+    @web.middleware
+    async def _as_openai(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turns every failure into OpenAI's format, names the request and counts the answer."""
+        route = f"{request.method} {request.path}"
+        request["id"] = f"req_offline{id(request):x}"
+        try:
+            if not request.path.startswith("/admin/"):
+                _check_authorization(request)
+            response = await handler(request)
+        except ApiError as exc:
+            response = _error_response(exc)
+        except web.HTTPException as exc:
+            response = _error_response(_translate(exc, request))
+        except asyncio.CancelledError:
+            self.statistics.answers[route, CLIENT_GONE] += 1
+            raise
+        except Exception:
+            logger.exception("The offline model failed on %s", route)
+            response = _error_response(
+                ApiError(500, "The offline model failed on this request; its log says why.", kind="server_error")
+            )
+        self.statistics.answers[route, str(response.status)] += 1
+        if not response.prepared:
+            response.headers["x-request-id"] = request["id"]
+        return response
+
+    def _generator(self, api: Api) -> Handler:
+        async def generate(request: web.Request) -> web.StreamResponse:
+            arrived = asyncio.get_running_loop().time()
+            number = self.statistics.begin()
+            try:
+                return await self._generate(request, api, number, arrived)
+            finally:
+                self.statistics.end()
+
+        return generate
+
+    async def _generate(self, request: web.Request, api: Api, number: int, arrived: float) -> web.StreamResponse:
+        ask = api.read(parse_body(await request.read()))
+        fault = self.faults.draw(number)
+        instructions, said = ask.instructions, ask.input
+        if self._directed:
+            fault = self._directed.apply(ask.prompt, fault)
+            instructions, said = without_markers(instructions), without_markers(said)
+        self._count_fault(fault)
+        _raise_immediate(fault)
+        input_tokens = count_tokens(ask.prompt)
+        if fault.kind == "refusal":
+            reply = Reply(REFUSAL, input_tokens, count_tokens(REFUSAL), refused=True)
+        else:
+            text = answer(instructions, said, ask.output_format)
+            if fault.kind == "malformed" and ask.output_format.kind != "text":
+                text = text[: max(1, len(text) // 2)]
+            reply = fit(text, input_tokens, ask.max_tokens)
+        await self._wait_until(request, arrived + fault.delay_s)
+        return await self._deliver(request, api.body(ask, reply, number), reply, fault)
+
+    async def _deliver(self, request: web.Request, body: Json, reply: Reply, fault: Fault) -> web.StreamResponse:
+        if fault.kind == "hang":
+            await self._closing.wait()
+            return _cut(request)
+        if fault.kind == "error":
+            raise ApiError(500, "The server had an error while processing your request.", kind="server_error")
+        raw = json.dumps(body, ensure_ascii=False).encode()
+        self.statistics.input_tokens += reply.input_tokens
+        self.statistics.output_tokens += reply.output_tokens
+        if fault.kind == "cut":
+            return await _cut_in_mid_answer(request, raw)
+        if fault.kind == "broken-body":
+            raw = raw[: len(raw) // 2]
+        return web.Response(body=raw, content_type="application/json")
+
+    async def _wait_until(self, request: web.Request, moment: float) -> None:
+        remaining = moment - asyncio.get_running_loop().time()
+        if remaining <= 0:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), remaining)
+            _cut(request)
+
+    def _count_fault(self, fault: Fault) -> None:
+        if fault.kind:
+            self.statistics.faults[fault.kind] += 1
+        if fault.straggles:
+            self.statistics.faults["straggler"] += 1
+
+    async def _list_models(self, _request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [MODEL]})
+
+    async def _show_model(self, request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+        if name != MODEL_NAME:
+            raise ApiError(
+                404, f"The model '{name}' does not exist; this server has '{MODEL_NAME}'.",
+                param="model", code="model_not_found",
+            )  # fmt: skip
+        return web.json_response(MODEL)
+
+    async def _show_statistics(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.statistics.as_json())
+
+    async def _reset_statistics(self, _request: web.Request) -> web.Response:
+        self.reset()
+        return web.json_response(self.statistics.as_json())
+
+
+def _raise_immediate(fault: Fault) -> None:
+    """The refusals that a service gives at the door, before any work."""
+    if fault.kind == "throttle":
+        seconds = f"{fault.retry_after_s:g}"
+        raise ApiError(
+            429,
+            f"Rate limit reached for {MODEL_NAME}. Please try again in {seconds}s.",
+            kind="requests",
+            code="rate_limit_exceeded",
+            headers={"retry-after": seconds, "retry-after-ms": f"{fault.retry_after_s * 1000:g}"},
+        )
+    if fault.kind == "bad-request":
+        raise ApiError(400, "The request was rejected as a directed fault.", code="invalid_value")
+    if fault.kind == "content-filter":
+        raise ApiError(
+            400,
+            "The response was filtered due to the prompt triggering the content management policy. "
+            "Please modify your prompt and retry.",
+            param="prompt",
+            code="content_filter",
+        )
+    if fault.kind == "unauthorized":
+        raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
+
+
+def _check_authorization(request: web.Request) -> None:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if (scheme.lower() == "bearer" and key.strip()) or request.headers.get("api-key"):
+        return
+    raise ApiError(
+        401,
+        "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
+        "(i.e. Authorization: Bearer YOUR_KEY). The offline model takes any key.",
+    )
+
+
+def _translate(exc: web.HTTPException, request: web.Request) -> ApiError:
+    if exc.status == HTTPStatus.NOT_FOUND:
+        return ApiError(404, f"Invalid URL ({request.method} {request.path})")
+    if exc.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = exc.headers.get("Allow", "")
+        return ApiError(
+            405,
+            f"Not allowed to {request.method} on {request.path}: use {allowed}.",
+            code="method_not_supported",
+            headers={"Allow": allowed},
+        )
+    return ApiError(exc.status, exc.text or exc.reason)
+
+
+def _error_response(error: ApiError) -> web.Response:
+    return web.json_response(error.body(), status=error.status, headers=error.headers)
+
+
+def _cut(request: web.Request) -> web.Response:
+    """Ends the connection without an answer."""
+    if request.transport:
+        request.transport.abort()
+    raise asyncio.CancelledError
+
+
+async def _cut_in_mid_answer(request: web.Request, raw: bytes) -> Any:
+    response = web.StreamResponse()
+    response.content_type = "application/json"
+    response.content_length = len(raw)
+    await response.prepare(request)
+    await response.write(raw[: len(raw) // 2])
+    return _cut(request)

@@ -1,0 +1,200 @@
+"""Votes: the choice among options, a pure function of the question, the material and the voter's perspective.
+
+Options that say how bad things are (`safe`, `reject`, `high`, and `yes` or `no` by what was asked) stand on one scale,
+and the material's signs of worry and of comfort are put on the same scale. Other options are compared by their words.
+A perspective shifts the choice by its domain (a security voter heeds signs of its domain more) and by its temper
+(strict, lenient); names, numbers and seeds shift nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from local_host.offline.extractive import PROMPT_WORDS, pick, rank
+from local_host.offline.lexicon import (
+    COMFORTS,
+    CONCERNS,
+    CONNOTATIONS,
+    DOMAIN_NAMES,
+    DOMAINS,
+    LENIENT,
+    LEVELS,
+    NEGATIONS,
+    NO,
+    STRICT,
+    YES,
+    domains_of,
+    smells_of,
+)
+from local_host.offline.material import Material
+from local_host.offline.text import WORD, Unit, content_stems, stem, stems
+
+NEGATION_REACH = 3
+OTHER_DOMAIN_WEIGHT = 0.35
+STRICT_FACTOR = 2.0
+YES_LEVEL = 0.8
+YES_NO_QUESTION = re.compile(
+    r"^\s*(?:is|are|was|were|does|do|did|can|could|should|shall|will|would|may|must|has|have|had)\b", re.IGNORECASE
+)
+SEEKS_APPROVAL = re.compile(
+    r"\b(?:should|proceed|deploy|release|good|okay|ok|fit|meets?|comply|complies|well|adequate|sufficient|sound)\b",
+    re.IGNORECASE,
+)
+BRIEF = re.compile(r"\b(?:one word|single word|only|few words|as short|just)\b", re.IGNORECASE)
+NEGATING = frozenset({"not", "no", "non", "never", "un"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One choice to make: the question, what to judge, and the voter's perspective."""
+
+    question: str
+    units: Sequence[Unit]
+    perspective: str
+
+
+def text_vote(material: Material) -> str | None:
+    """The answer to a ballot in plain text, or None where the prompt is none."""
+    ballot = Ballot(material.question, material.units, material.task)
+    if material.options:
+        return material.options[rank_options(material.options, ballot)[0]]
+    if not (material.is_ballot and YES_NO_QUESTION.match(last_question(material.question))):
+        return None
+    said = "No" if rank_options(("yes", "no"), ballot)[0] else "Yes"
+    if BRIEF.search(f"{material.task}\n{material.question}"):
+        return said
+    scores = rank(material.units, f"{material.task}\n{material.question}")
+    others = [unit for unit in material.units if not unit.text.endswith("?")]
+    evidence = pick(others, scores, 1)
+    return f"{said}. {evidence[0].text}" if evidence else f"{said}."
+
+
+def rank_options(options: Sequence[str], ballot: Ballot) -> list[int]:
+    """The indexes of the options, the chosen one first; equals keep their order."""
+    levels = _levels(options, ballot)
+    if levels is None:
+        scores = _likenesses(options, ballot)
+        return sorted(range(len(options)), key=lambda index: -scores[index])
+    found = concern(ballot)
+    return sorted(
+        range(len(options)),
+        key=lambda index: math.inf if levels[index] is None else abs((levels[index] or 0.0) - found),
+    )
+
+
+def concern(ballot: Ballot) -> float:
+    """How bad the material looks from this perspective, from -1 (all comfort) to 1 (all worry)."""
+    domains = domains_of(content_stems(ballot.perspective))
+    worry = comfort = 0.0
+    for unit in ballot.units:
+        unit_worry, unit_comfort = _signs(unit, domains)
+        weight = 1.0 if not domains or _in_domain(unit, domains) else OTHER_DOMAIN_WEIGHT
+        worry += weight * unit_worry
+        comfort += weight * unit_comfort
+    worry *= STRICT_FACTOR ** temper(ballot.perspective)
+    return (worry - comfort - 0.5) / (worry + comfort + 1.5)
+
+
+def temper(perspective: str) -> int:
+    """1 for a strict voter, -1 for a lenient one, 0 for any other."""
+    words = {word.lower() for word in WORD.findall(perspective)}
+    strict, lenient = len(words & STRICT), len(words & LENIENT)
+    return (strict > lenient) - (lenient > strict)
+
+
+def last_question(text: str) -> str:
+    """The sentence that asks: the last with a question mark, else the whole text."""
+    asked = re.findall(r"[^.!?\n]*\?", text)
+    return asked[-1].strip() if asked else text
+
+
+def question_polarity(question: str) -> int:
+    """1 where `yes` reports a problem (`Is it vulnerable?`), -1 where it reports none, 0 where it says neither."""
+    asked = last_question(question)
+    words = stems(asked)
+    balance = sum(CONCERNS.get(word, 0) - COMFORTS.get(word, 0) for word in words)
+    balance += sum(2 * LEVELS.get(word.lower(), 0.0) for word in WORD.findall(asked))
+    if abs(balance) > 0.5:
+        return 1 if balance > 0 else -1
+    return -1 if SEEKS_APPROVAL.search(asked) else 0
+
+
+def _signs(unit: Unit, domains: list[str]) -> tuple[float, float]:
+    worry = float(sum(weight for domain, weight in smells_of(unit.text) if not domains or domain in domains))
+    comfort = 0.0
+    negated_until = -1
+    for index, word in enumerate(WORD.findall(unit.text)):
+        lowered = word.lower()
+        if lowered in NEGATIONS or lowered.endswith("n't"):
+            negated_until = index + NEGATION_REACH
+            continue
+        root = stem(word)
+        bad, good = CONCERNS.get(root, 0), COMFORTS.get(root, 0)
+        if index <= negated_until:
+            bad, good = good, bad / 2
+        worry += bad
+        comfort += good
+    return worry, comfort
+
+
+def _in_domain(unit: Unit, domains: list[str]) -> bool:
+    if any(domain in domains for domain, _ in smells_of(unit.text)):
+        return True
+    return any(unit.stems & DOMAINS[domain] for domain in domains)
+
+
+def _levels(options: Sequence[str], ballot: Ballot) -> list[float | None] | None:
+    """Where each option stands on the scale, or None when the options are of another kind."""
+    lowered = [option.strip().strip(".").lower() for option in options]
+    if any(option in YES for option in lowered) and any(option in NO for option in lowered):
+        polarity = question_polarity(ballot.question) or _mentioned(ballot)
+        return [
+            polarity * YES_LEVEL if option in YES else -polarity * YES_LEVEL if option in NO else _level(option)
+            for option in lowered
+        ]
+    levels = [_level(option) for option in lowered]
+    known = [level for level in levels if level is not None]
+    if len(set(known)) > 1 and len(known) * 2 >= len(levels):
+        return levels
+    return None
+
+
+def _level(option: str) -> float | None:
+    words = re.findall(r"[^\W_]+", option)
+    found = [LEVELS[word] for word in words if word in LEVELS]
+    if not found:
+        return None
+    level = max(found, key=abs)
+    negated = any(word in NEGATING for word in words[: words.index(next(w for w in words if w in LEVELS))])
+    return -level if negated else level
+
+
+def _mentioned(ballot: Ballot) -> int:
+    """For a plain question of fact: which polarity makes `yes` the nearer answer when the material speaks of it."""
+    wanted = content_stems(last_question(ballot.question)) - PROMPT_WORDS
+    said: set[str] = set()
+    for unit in ballot.units:
+        if not unit.text.endswith("?"):
+            said |= unit.stems
+    yes = bool(wanted) and len(wanted & said) * 5 >= len(wanted) * 3
+    worried = concern(ballot) > 0
+    return 1 if yes == worried else -1
+
+
+def _likenesses(options: Sequence[str], ballot: Ballot) -> list[float]:
+    said = Counter(word for unit in ballot.units for word in unit.stems)
+    perspective = content_stems(ballot.perspective)
+    return [_likeness(content_stems(option), said, perspective) for option in options]
+
+
+def _likeness(option: frozenset[str], said: Counter[str], perspective: frozenset[str]) -> float:
+    own = sum(2 * math.log1p(said[word]) + (0.25 if word in perspective else 0) for word in sorted(option))
+    implied: set[str] = set()
+    for word in option:
+        implied |= CONNOTATIONS.get(word, frozenset())
+        implied |= DOMAINS.get(DOMAIN_NAMES.get(word, ""), frozenset())
+    return own / (len(option) or 1) + sum(math.log1p(said[word]) for word in sorted(implied - option))
