@@ -15,19 +15,21 @@ from typing import Any
 from durabletask.internal import helpers
 from durabletask.internal import orchestrator_service_pb2 as pb
 from google.protobuf import wrappers_pb2
+from google.protobuf.message import DecodeError
 
 from local_host.direct_call import DirectCall
 from local_host.engine import LocalEngine
 from local_host.messages import (
     Failure,
     Invocation,
-    InvocationResult,
     LoadedFunction,
     Value,
     Worker,
 )
 
 _LOGGER = logging.getLogger(__name__)
+
+_NOT_FOUND = "FunctionNotFound"
 
 type ClientConfig = str | Callable[[Mapping[str, Any]], str]
 
@@ -71,9 +73,9 @@ class Dispatcher:
         self._engine = engine
         self._worker = worker
         self._client_config = client_config
-        self._orchestrators = _by_durable_name(functions, "orchestrationTrigger", "orchestration")
-        self._activities = _by_durable_name(functions, "activityTrigger", "activity")
-        self._entities = _by_durable_name(functions, "entityTrigger", "entityName")
+        self._orchestrators = _Functions(functions, "orchestration", "orchestration")
+        self._activities = _Functions(functions, "activity", "activity")
+        self._entities = _Functions(functions, "entity", "entityName")
         self._slots = {
             "orchestratorRequest": asyncio.Semaphore(limits.orchestrators),
             "activityRequest": asyncio.Semaphore(limits.activities),
@@ -124,21 +126,23 @@ class Dispatcher:
         try:
             async with self._slots[kind]:
                 await run(item)
+        except asyncio.CancelledError:
+            self._engine.hand_back(item)
+            raise
         except Exception:
             _LOGGER.exception("A work item of the kind %r could not be completed", kind)
 
     async def _run_orchestrator(self, item: pb.WorkItem) -> None:
         request = item.orchestratorRequest
         name = _orchestration_name(request)
-        result = await self._invoke(self._orchestrators, "orchestrator", name, _encoded(request))
-        response = pb.OrchestratorResponse()
-        if isinstance(result, Failure):
+        result = await self._invoke(self._orchestrators, name, _encoded(request))
+        response = _decoded(result, pb.OrchestratorResponse())
+        if isinstance(response, Failure):
             action = helpers.new_complete_orchestration_action(
-                -1, pb.ORCHESTRATION_STATUS_FAILED, None, _failure_details(result)
+                -1, pb.ORCHESTRATION_STATUS_FAILED, None, _failure_details(response)
             )
-            response.actions.append(action)
-        else:
-            response.ParseFromString(base64.b64decode(result.data))
+            response = pb.OrchestratorResponse(actions=[action])
+        _log_failed_orchestration(name, request.instanceId, response)
         response.instanceId = request.instanceId
         response.completionToken = item.completionToken
         self._engine.CompleteOrchestratorTask(response, self._call.context)
@@ -146,7 +150,7 @@ class Dispatcher:
     async def _run_activity(self, item: pb.WorkItem) -> None:
         request = item.activityRequest
         argument = Value("json", request.input.value if request.HasField("input") else "null")
-        result = await self._invoke(self._activities, "activity", request.name, argument)
+        result = await self._invoke(self._activities, request.name, argument)
         response = pb.ActivityResponse(
             instanceId=request.orchestrationInstance.instanceId,
             taskId=request.taskId,
@@ -155,41 +159,38 @@ class Dispatcher:
         if isinstance(result, Failure):
             response.failureDetails.CopyFrom(_failure_details(result))
         elif result.data is not None:
-            response.result.value = result.data
+            response.result.value = str(result.data)
         self._engine.CompleteActivityTask(response, self._call.context)
 
     async def _run_entity(self, item: pb.WorkItem) -> None:
         request = item.entityRequestV2
         batch, operations = helpers.convert_to_entity_batch_request(request)
         name = request.instanceId.split("@")[1]
-        result = await self._invoke(self._entities, "entity", name, _encoded(batch))
-        response = pb.EntityBatchResult()
-        if isinstance(result, Failure):
-            response.entityState.CopyFrom(request.entityState)
-            failed = pb.OperationResultFailure(failureDetails=_failure_details(result))
+        result = await self._invoke(self._entities, name, _encoded(batch))
+        response = _decoded(result, pb.EntityBatchResult())
+        if isinstance(response, Failure):
+            failed = pb.OperationResultFailure(failureDetails=_failure_details(response))
+            response = pb.EntityBatchResult(entityState=request.entityState)
             response.results.extend(pb.OperationResult(failure=failed) for _ in operations)
-        else:
-            response.ParseFromString(base64.b64decode(result.data))
         del response.operationInfos[:]
         response.operationInfos.extend(operations)
         response.completionToken = item.completionToken
         self._engine.CompleteEntityTask(response, self._call.context)
 
-    async def _invoke(
-        self, functions: Mapping[str, LoadedFunction], kind: str, name: str, argument: Value
-    ) -> Value | Failure:
-        function = functions.get(name.lower())
+    async def _invoke(self, functions: _Functions, name: str, argument: Value) -> Value | Failure:
+        function = functions.by_name.get(name.lower())
         if function is None:
-            known = ", ".join(sorted(functions)) or "none"
-            message = f"The app has no {kind} function named {name!r}. It has: {known}."
-            _LOGGER.error("%s", message)
-            return Failure("FunctionNotFound", message, "")
+            if functions is not self._orchestrators:  # those are logged with their instance
+                _LOGGER.error("%s", functions.missing(name))
+            return Failure(_NOT_FOUND, functions.missing(name), "")
         try:
             result = await self._worker.invoke(self._invocation(function, argument))
         except Exception as error:
-            _LOGGER.exception("The worker could not run the %s function %r", kind, name)
+            _LOGGER.exception("The worker could not run the %s function %r", functions.kind, name)
             return Failure(type(error).__name__, str(error) or repr(error), "")
-        return _value(result)
+        if result.failure is not None:
+            return result.failure
+        return result.return_value if isinstance(result.return_value, Value) else Value(None, None)
 
     def _invocation(self, function: LoadedFunction, argument: Value) -> Invocation:
         inputs = [(str(function.trigger["name"]), argument)]
@@ -204,13 +205,24 @@ class Dispatcher:
         return self._client_config if isinstance(self._client_config, str) else self._client_config(binding)
 
 
-def _by_durable_name(functions: list[LoadedFunction], trigger: str, name_key: str) -> dict[str, LoadedFunction]:
-    """Index the functions of one trigger type by the name under which they are called, in lower case."""
-    return {
-        str(function.trigger.get(name_key) or function.name).lower(): function
-        for function in functions
-        if str(function.trigger.get("type", "")).lower() == trigger.lower()
-    }
+class _Functions:
+    """The functions of one kind by the name under which they are called, in lower case."""
+
+    def __init__(self, functions: list[LoadedFunction], kind: str, name_key: str) -> None:
+        self.kind = kind
+        trigger = f"{kind}trigger"
+        names = {
+            str(function.trigger.get(name_key) or function.name): function
+            for function in functions
+            if str(function.trigger.get("type", "")).lower() == trigger
+        }
+        self.by_name = {name.lower(): function for name, function in names.items()}
+        self._own = sorted(name for name in names if not name.startswith("BuiltIn__"))
+
+    def missing(self, name: str) -> str:
+        """Return what to say when there is no such function."""
+        known = ", ".join(self._own) or "none"
+        return f"The app has no {self.kind} function named {name!r}. It has: {known}."
 
 
 def _orchestration_name(request: pb.OrchestratorRequest) -> str:
@@ -225,15 +237,41 @@ def _encoded(message: Any) -> Value:
     return Value("string", base64.b64encode(message.SerializeToString()).decode("ascii"))
 
 
-def _value(result: InvocationResult) -> Value | Failure:
-    if result.failure is not None:
-        return result.failure
-    return result.return_value if isinstance(result.return_value, Value) else Value(None, None)
+def _decoded[M: pb.OrchestratorResponse | pb.EntityBatchResult](result: Value | Failure, message: M) -> M | Failure:
+    """Read the message that an orchestrator or entity function returns."""
+    if isinstance(result, Failure):
+        return result
+    try:
+        message.ParseFromString(base64.b64decode(result.data, validate=True))
+    except (TypeError, ValueError, DecodeError):
+        text = (
+            f"The function returned {str(result.data)[:80]!r}, which is no encoded {type(message).__name__}. "
+            "The local host runs azure-functions-durable 2.x; is an older one installed?"
+        )
+        return Failure("UnreadableResponse", text, "")
+    return message
+
+
+def _log_failed_orchestration(name: str, instance_id: str, response: pb.OrchestratorResponse) -> None:
+    """The SDK keeps the reason to itself, so that a developer would see nothing."""
+    for action in response.actions:
+        end = action.completeOrchestration
+        if end.orchestrationStatus == pb.ORCHESTRATION_STATUS_FAILED:
+            why = end.failureDetails
+            _LOGGER.error(
+                "Orchestration %r (%s) failed: %s: %s\n%s",
+                name,
+                instance_id,
+                why.errorType,
+                why.errorMessage,
+                why.stackTrace.value.rstrip(),
+            )
 
 
 def _failure_details(failure: Failure) -> pb.TaskFailureDetails:
     return pb.TaskFailureDetails(
         errorType=failure.error_type,
-        errorMessage=failure.message or failure.error_type,
+        errorMessage=failure.message or failure.error_type or "unknown failure",
         stackTrace=wrappers_pb2.StringValue(value=failure.traceback),
+        isNonRetriable=failure.error_type == _NOT_FOUND,
     )

@@ -29,6 +29,13 @@ from local_host.messages import (
 _LOGGER = logging.getLogger(__name__)
 _THREADS = 32
 _CLOSE_LIMIT_S = 1.0
+# Frames between the caller and the function, which say nothing about a failure.
+_LIBRARY_FILES = (
+    "in_process_worker.py",
+    "concurrent/futures/thread.py",
+    "azure_functions_runtime/native_invocation.py",
+    "azure_functions_runtime/utils/executor.py",
+)
 
 
 class InProcessWorker:
@@ -170,14 +177,15 @@ async def _invoke(function: LoadedFunction, invocation: Invocation) -> Invocatio
         )
         if ok:
             return _result(function, returned, outputs)
-        failure = _failure(_CAUGHT.get(), error_text or "", stack or "")
+        error = _CAUGHT.get()
+        failure = _failure(error) if error else _told(error_text or "", stack or "")
     except BaseException as error:  # noqa: BLE001 - must not leave this task
         # The library catches `Exception` only. A function that calls sys.exit() has failed like any other,
         # and letting its SystemExit out of this task would end the loop.
-        failure = _failure(error, repr(error), traceback.format_exc())
+        failure = _failure(error)
     finally:
         _CAUGHT.reset(caught)
-    _LOGGER.error("Function %r failed.\n%s", function.name, failure.traceback or failure.message)
+    _LOGGER.error("Function %r failed.\n%s", function.name, failure.traceback.rstrip() or failure.message)
     return InvocationResult(failure=failure)
 
 
@@ -189,16 +197,23 @@ def _result(function: LoadedFunction, returned: Any, outputs: list[tuple[str, An
     )
 
 
-def _failure(error: BaseException | None, error_text: str, stack: str) -> Failure:
+def _failure(error: BaseException) -> Failure:
     """Describe a failure; the message is never empty, because an empty one reads as success further on."""
-    if error is None:
-        return Failure(error_text.partition("(")[0] or "Exception", error_text or "unknown failure", stack)
     name = type(error).__name__
     try:
         message = str(error)
     except Exception:  # noqa: BLE001 - an exception whose own __str__ fails
         message = ""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.endswith(_LIBRARY_FILES):
+        frames = frames.tb_next
+    stack = "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
     return Failure(name, message or name, stack)
+
+
+def _told(error_text: str, stack: str) -> Failure:
+    """Describe a failure of which the library gave a text only, such as a function that is not loaded."""
+    return Failure("InvocationError", error_text or "The worker library gave no reason", stack)
 
 
 async def _cancel_everything() -> None:
