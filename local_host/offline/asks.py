@@ -8,23 +8,25 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from local_host.offline.errors import ApiError, invalid_value, missing, wrong_type
+from local_host.offline.strictness import check_strict
+from local_host.offline.words import word_set
 
 type Json = dict[str, Any]
 
 # The parameters of OpenAI's two APIs: a body that names any other is refused, as OpenAI refuses it.
-RESPONSES_PARAMETERS = frozenset(
+RESPONSES_PARAMETERS = word_set(
     "access_programs background context_management conversation image include input instructions "
-    "max_output_tokens max_tool_calls metadata model moderation parallel_tool_calls previous_response_id "
-    "prompt prompt_cache_key prompt_cache_options prompt_cache_retention reasoning safety_identifier "
-    "service_tier store stream stream_options temperature text tool_choice tools top_logprobs top_p "
-    "truncation user".split()
+    "max_output_tokens max_tool_calls metadata model moderation parallel_tool_calls "
+    "previous_response_id prompt prompt_cache_key prompt_cache_options prompt_cache_retention "
+    "reasoning safety_identifier service_tier store stream stream_options temperature text "
+    "tool_choice tools top_logprobs top_p truncation user"
 )
-CHAT_PARAMETERS = frozenset(
-    "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens "
-    "messages metadata modalities model moderation n parallel_tool_calls prediction presence_penalty "
-    "prompt_cache_key prompt_cache_options prompt_cache_retention reasoning_effort response_format "
-    "safety_identifier seed service_tier stop store stream stream_options temperature tool_choice tools "
-    "top_logprobs top_p user verbosity web_search_options".split()
+CHAT_PARAMETERS = word_set(
+    "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens "
+    "max_tokens messages metadata modalities model moderation n parallel_tool_calls prediction "
+    "presence_penalty prompt_cache_key prompt_cache_options prompt_cache_retention reasoning_effort "
+    "response_format safety_identifier seed service_tier stop store stream stream_options temperature "
+    "tool_choice tools top_logprobs top_p user verbosity web_search_options"
 )
 INSTRUCTING_ROLES = ("system", "developer")
 ROLES = (*INSTRUCTING_ROLES, "user", "assistant", "tool", "function")
@@ -271,6 +273,8 @@ def _json_schema(value: Json, path: str, *, nested: bool) -> OutputFormat:
         raise missing(f"{holder_path}.schema")
     if not isinstance(schema, dict | bool):
         raise wrong_type(f"{holder_path}.schema", "an object", schema)
+    if holder.get("strict"):
+        check_strict(schema, name)
     return OutputFormat(kind="json_schema", name=name, schema=schema)
 
 

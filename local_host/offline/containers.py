@@ -9,10 +9,11 @@ from typing import Any, Protocol
 
 from local_host.offline.evidence import Evidence, Place
 from local_host.offline.scalars import Bounds, Conjuncts
+from local_host.offline.words import word_set
 
 ITEMS = 3
 ITEMS_IN_RECURSION = 1
-FINDING_WORDS = frozenset("findings issues points risks vulnerabilities problems events errors recommendations".split())
+FINDING_WORDS = word_set("findings issues points risks vulnerabilities problems events errors recommendations")
 FINDINGS = 5
 FREE_NAMES = ("summary", "details", "note")
 OTHER_VALUES = 4
@@ -75,11 +76,7 @@ def _property_schemas(conjuncts: Conjuncts, name: str) -> list[Any]:
     schemas: list[Any] = []
     for conjunct in conjuncts:
         own = [conjunct["properties"][name]] if name in conjunct.get("properties", {}) else []
-        own += [
-            schema
-            for pattern, schema in conjunct.get("patternProperties", {}).items()
-            if re.search(pattern, name)
-        ]
+        own += [schema for pattern, schema in conjunct.get("patternProperties", {}).items() if re.search(pattern, name)]
         schemas += own or [conjunct.get("additionalProperties", True)]
     return schemas
 
@@ -96,7 +93,9 @@ def _more_names(conjuncts: Conjuncts, names: list[str], place: Place, filler: Va
     if wanted == 0:
         return []
     candidates: list[str] = []
-    for rule in [[*rules, {"type": "string", "pattern": pattern}] for pattern in patterns] or ([rules] if rules else []):
+    for rule in [[*rules, {"type": "string", "pattern": pattern}] for pattern in patterns] or (
+        [rules] if rules else []
+    ):
         candidates += islice(filler.values([{"type": "string"}, *rule], place), CANDIDATES_AN_ITEM)
     if not rules:
         candidates += [term.lower() for term in filler.evidence.terms[:12]] if is_map else []

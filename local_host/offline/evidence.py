@@ -12,11 +12,17 @@ from local_host.offline.extractive import NOTHING, PROMPT_WORDS, pick, rank
 from local_host.offline.material import Material
 from local_host.offline.text import STOPWORDS, WORD, Unit, content_stems, stem
 from local_host.offline.votes import Ballot, concern, rank_options
+from local_host.offline.words import word_set
 
 MAX_FINDINGS = 30
+# Fields of a finding that are to hold its very sentence.
+QUOTING_WORDS = word_set(
+    "evidence quote excerpt description finding issue risk problem text detail details event point "
+    "claim statement what reason rationale reasoning summary"
+)
 MAX_PHRASE_WORDS = 8
 NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:[.,]\d{3})*(?:\.\d+)?(?![\w-])")
-CLAUSE_END = re.compile(r"[,;:()—–]|\s-\s|\b(?:because|which|while|although|whereas|when|so that)\b")
+CLAUSE_END = re.compile(r"[,;:](?=\s|$)|[()—–]|\s-\s|\b(?:because|which|while|although|whereas|when|so that)\b")
 SPLIT_NAME = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+")
 
 
@@ -90,14 +96,20 @@ class Evidence:
         focus = self.unit(place)
         if focus is not None:
             around = sorted(
-                (unit for unit in self.units[max(0, focus.position - 4) : focus.position + 5] if unit.block == focus.block),
+                (
+                    unit
+                    for unit in self.units[max(0, focus.position - 4) : focus.position + 5]
+                    if unit.block == focus.block
+                ),
                 key=lambda unit: (abs(unit.position - focus.position), unit.position < focus.position),
             )
-            return _turned([unit.text for unit in around], place.sibling)
+            return _turned([unit.text for unit in around], 0 if QUOTING_WORDS & set(place.words) else place.sibling)
         wanted = content_stems(f"{place.label} {place.hint}") - PROMPT_WORDS
         matching = [unit for unit in self.findings if unit.stems & wanted]
         ordered = [*matching, *(unit for unit in self.findings if unit not in matching)]
-        return _turned([unit.text for unit in ordered], 0 if matching else place.sibling)
+        return _turned(
+            [unit.text for unit in ordered], 0 if matching or QUOTING_WORDS & set(place.words) else place.sibling
+        )
 
     def phrases(self, place: Place) -> Iterator[str]:
         """Short phrases cut from the sentences of this place."""
@@ -150,7 +162,11 @@ class Evidence:
     def ballot(self, place: Place) -> Ballot:
         """The choice that an enumerated or yes/no field makes."""
         focus = self.unit(place)
-        question = f"{place.label}: {place.hint}" if focus is not None or not self.material.question else self.material.question
+        question = (
+            f"{place.label}: {place.hint}"
+            if focus is not None or not self.material.question
+            else self.material.question
+        )
         units = [focus] if focus is not None else self.units
         return Ballot(question, units, self.material.task)
 

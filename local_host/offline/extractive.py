@@ -25,11 +25,13 @@ REPETITION_WEIGHT = 0.7
 SHORT_WORDS, LONG_WORDS = 4, 45
 # Words by which prompts speak about the work itself; they say nothing about what is relevant.
 PROMPT_WORDS = content_stems(
-    "you agent assistant summarise summarize summary write answer reply respond text input document documents section "
-    "sections give list point points sentence sentences short concise brief clear following below use using return report "
-    "say focus only role task expert reviewer review analyse analyze analysis extract find read provide identify describe "
-    "explain output format json plain words combine merge single one final result results material data between tags "
-    "treat instruction instructions never follow inside content question option options choose decide vote voter"
+    "you agent assistant summarise summarize summary write answer reply respond text input document "
+    "documents section sections give list point points sentence sentences short concise brief clear "
+    "following below use using return report say focus only role task expert reviewer review analyse "
+    "analyze analysis extract find read provide identify describe coherent finding findings matters "
+    "explain agents answers agree contradict drop repetition add listed output format json plain "
+    "words combine merge single one final result results material data between tags treat instruction "
+    "instructions never follow inside content question option options choose decide vote voter"
 )
 WANTS_POINTS = re.compile(
     r"\b(?:points?|bullets?|lists?|risks?|findings?|issues?|vulnerabilit\w+|weakness\w*|recommendations?|action items|"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from local_host.offline.text import stem
+from local_host.offline.words import word_set
 
 
 def _stems(words: str) -> frozenset[str]:
@@ -14,22 +15,24 @@ def _stems(words: str) -> frozenset[str]:
 # What an agent of this domain looks for, by a word that its instructions name.
 DOMAINS: dict[str, frozenset[str]] = {
     "security": _stems(
-        "security secure insecure vulnerability vulnerable injection inject sql password passwd secret token credential "
-        "key auth authentication authorization permission encrypt encryption plaintext hash md5 sha eval exec pickle "
-        "shell subprocess traversal xss csrf exploit attack attacker sanitize escape privilege admin root leak exposed "
-        "breach malicious unauthorized intrusion login cookie tls certificate verify debug untrusted"
+        "security secure insecure vulnerability vulnerable injection inject sql password passwd secret "
+        "token credential key auth authentication authorization permission encrypt encryption plaintext "
+        "hash md5 sha eval exec pickle shell subprocess traversal xss csrf exploit attack attacker "
+        "sanitize escape privilege admin root leak exposed breach malicious unauthorized intrusion login "
+        "cookie tls certificate verify debug untrusted"
     ),
     "performance": _stems(
-        "performance slow fast latency throughput memory cpu cache query loop nested quadratic timeout bottleneck "
-        "blocking sleep connection pool scale load batch index allocate copy concat inefficient milliseconds p99 fetch"
+        "performance slow fast latency throughput memory cpu cache query loop nested quadratic timeout "
+        "bottleneck blocking sleep connection pool scale load batch index allocate copy concat "
+        "inefficient milliseconds p99 fetch"
     ),
     "style": _stems(
-        "style readable readability naming name docstring comment convention format duplicate duplication magic constant "
-        "complexity function global import test maintainable todo fixme cleanup consistent"
+        "style readable readability naming name docstring comment convention format duplicate duplication "
+        "magic constant complexity function global import test maintainable todo fixme cleanup consistent"
     ),
     "compliance": _stems(
-        "compliance comply regulation regulatory gdpr hipaa audit retention consent policy legal law required must shall "
-        "personal data record approve approval privacy contract penalty breach"
+        "compliance comply regulation regulatory gdpr hipaa audit retention consent policy legal law "
+        "required must shall personal data record approve approval privacy contract penalty breach"
     ),
     "privacy": _stems("privacy personal data consent email address phone gdpr retention anonymize delete share third"),
     "cost": _stems("cost budget price expense spend money dollar euro saving fee invest investment revenue profit"),
@@ -37,8 +40,8 @@ DOMAINS: dict[str, frozenset[str]] = {
         "history began founded origin early century decade first introduced since previously invented year"
     ),
     "reliability": _stems(
-        "outage incident failure failed error retry timeout crash restart availability downtime recover backup failover "
-        "root cause alert degraded down rollback mitigation"
+        "outage incident failure failed error retry timeout crash restart availability downtime recover "
+        "backup failover root cause alert degraded down rollback mitigation"
     ),
     "advantage": _stems(
         "advantage benefit improve gain better strength save faster efficient opportunity pro positive"
@@ -68,24 +71,26 @@ DOMAIN_NAMES: dict[str, str] = {
 CONCERNS: dict[str, int] = {
     **dict.fromkeys(
         _stems(
-            "injection vulnerable vulnerability exploit exploited breach leak leaked malware hardcoded plaintext md5 eval "
-            "pickle kill bomb weapon hate threat attack abuse fraud scam phishing steal stolen outage crash crashed fatal "
-            "critical corrupt corruption illegal violence violent suicide racist traversal xss unauthorized"
+            "injection vulnerable vulnerability exploit exploited breach leak leaked malware hardcoded "
+            "plaintext md5 eval pickle kill bomb weapon hate threat attack abuse fraud scam phishing steal "
+            "stolen outage crash crashed fatal critical corrupt corruption illegal violence violent suicide "
+            "racist traversal xss unauthorized"
         ),
         3,
     ),
     **dict.fromkeys(
         _stems(
-            "unsafe insecure danger dangerous fail failed failure error wrong false misleading harmful toxic offensive "
-            "untested unverified unsanitized unescaped unencrypted missing broken severe violation violate incident "
-            "password secret exposed deny refused stupid idiot incorrect debunked myth hoax reject"
+            "unsafe insecure danger dangerous fail failed failure error wrong false misleading harmful toxic "
+            "offensive untested unverified unsanitized unescaped unencrypted missing broken severe violation "
+            "violate incident password secret exposed deny refused stupid idiot incorrect debunked myth hoax "
+            "reject"
         ),
         2,
     ),
     **dict.fromkeys(
         _stems(
-            "risk concern problem issue warning warn weak bug defect slow timeout unclear doubt delay complaint lost loss "
-            "deprecated outdated unknown inconsistent exec shell unlikely disputed"
+            "risk concern problem issue warning warn weak bug defect slow timeout unclear doubt delay "
+            "complaint lost loss deprecated outdated unknown inconsistent exec shell unlikely disputed"
         ),
         1,
     ),
@@ -93,30 +98,30 @@ CONCERNS: dict[str, int] = {
 COMFORTS: dict[str, int] = {
     **dict.fromkeys(
         _stems(
-            "parameterized parameterised sanitized validated verified encrypted tested approved safe secure compliant "
-            "confirmed accurate correct true proven harmless"
+            "parameterized parameterised sanitized validated verified encrypted tested approved safe secure "
+            "compliant confirmed accurate correct true proven harmless"
         ),
         2,
     ),
     **dict.fromkeys(
         _stems(
-            "pass passed success successful clean clear good stable reliable reviewed documented resolved fixed mitigated "
-            "recovered improve improved helpful benefit kind thank welcome support audit protected complete consistent "
-            "polite friendly excellent great recommend"
+            "pass passed success successful clean clear good stable reliable reviewed documented resolved "
+            "fixed mitigated recovered improve improved helpful benefit kind thank welcome support audit "
+            "protected complete consistent polite friendly excellent great recommend"
         ),
         1,
     ),
 }
-NEGATIONS = frozenset("no not never without none neither nor cannot n't don't doesn't isn't aren't wasn't".split())
+NEGATIONS = word_set("no not never without none neither nor cannot n't don't doesn't isn't aren't wasn't")
 
 # Words of a voter's perspective that make it quicker, or slower, to see a problem. Whole words: `strictly` is no temper.
-STRICT = frozenset(
-    "strict stringent cautious conservative skeptical sceptical skeptic sceptic adversarial adversary attacker paranoid "
-    "pessimistic pessimist rigorous demanding careful hostile unforgiving".split()
+STRICT = word_set(
+    "strict stringent cautious conservative skeptical sceptical skeptic sceptic adversarial adversary "
+    "attacker paranoid pessimistic pessimist rigorous demanding careful hostile unforgiving"
 )
-LENIENT = frozenset(
-    "lenient pragmatic pragmatist optimistic optimist generous permissive trusting tolerant liberal charitable forgiving "
-    "relaxed easygoing".split()
+LENIENT = word_set(
+    "lenient pragmatic pragmatist optimistic optimist generous permissive trusting tolerant liberal "
+    "charitable forgiving relaxed easygoing"
 )
 # What a category's name stands for beyond its own word.
 CONNOTATIONS: dict[str, frozenset[str]] = {
@@ -141,10 +146,24 @@ CONNOTATIONS: dict[str, frozenset[str]] = {
 }
 # Patterns of weak code, by the domain that looks for them; weights as in CONCERNS.
 SMELLS: tuple[tuple[str, int, re.Pattern[str]], ...] = (
-    ("security", 3, re.compile(r"(?i)(?:select|insert|update|delete)\b.*(?:[\"']\s*(?:\+|%|\.format)|\{\w)|f[\"'](?:select|delete)")),
-    ("security", 3, re.compile(r"\b(?:eval|exec|os\.system|os\.popen|pickle\.loads?|yaml\.load)\s*\(|shell\s*=\s*True")),
+    (
+        "security",
+        3,
+        re.compile(
+            r"(?i)(?:select|insert|update|delete)\b.*(?:[\"']\s*(?:\+|%|\.format)|\{\w)|f[\"'](?:select|delete)"
+        ),
+    ),
+    (
+        "security",
+        3,
+        re.compile(r"\b(?:eval|exec|os\.system|os\.popen|pickle\.loads?|yaml\.load)\s*\(|shell\s*=\s*True"),
+    ),
     ("security", 3, re.compile(r"(?i)\b\w*(?:password|passwd|secret|token|api_?key)\w*\s*[:=]\s*[\"'][^\"']{3,}")),
-    ("security", 2, re.compile(r"(?i)verify\s*=\s*False|\bmd5\b|\bsha1\b|innerHTML|debug\s*=\s*True|random\.(?:choice|randint)")),
+    (
+        "security",
+        2,
+        re.compile(r"(?i)verify\s*=\s*False|\bmd5\b|\bsha1\b|innerHTML|debug\s*=\s*True|random\.(?:choice|randint)"),
+    ),
     ("performance", 2, re.compile(r"(?i)select \*|range\(len\(|time\.sleep\(|\.readlines\(\)|\.append\(.*\.execute\(")),
     ("style", 1, re.compile(r"except\s*:|import \*|\bglobal\b|\bTODO\b|\bFIXME\b|\bdef \w\(")),
 )
@@ -173,8 +192,8 @@ LEVELS: dict[str, float] = {
     ),
     **dict.fromkeys("critical fatal emergency blocker catastrophic p0 sev0 extreme".split(), 0.95),
 }
-YES = frozenset("yes y agree".split())
-NO = frozenset("no n disagree".split())
+YES = word_set("yes y agree")
+NO = word_set("no n disagree")
 LOG_LEVELS: dict[str, float] = {
     "fatal": 1.0, "critical": 1.0, "panic": 1.0, "error": 0.9, "err": 0.9, "exception": 0.9, "traceback": 0.9,
     "warn": 0.6, "warning": 0.6, "failed": 0.6, "denied": 0.6, "timeout": 0.6, "refused": 0.6,

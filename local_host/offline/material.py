@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from html import unescape
 
 from local_host.offline.text import BULLET, Unit, content_stems, split_units
 
@@ -22,6 +23,8 @@ NAMING_ATTRIBUTES = ("name", "id", "title", "voter", "source")
 QUESTION_TAGS = ("question",)
 OPTION_TAGS = ("options",)
 TASK_TAGS = ("task", "instructions")
+# What a request to repair an answer adds to the prompt: the old answer is no material.
+REPAIR = re.compile(r"\n*^<rejected_answer>.*", re.DOTALL | re.MULTILINE)
 GENERIC_NAMES = frozenset({"input", "material", "context", "data", "document", "section", "chunk"})
 INLINE_OPTIONS = re.compile(
     r"\b(?P<cue>(?:options|choices)(?: are)?:|one of|either|choose between|(?:answer|reply|respond)(?: only| just)?(?: with)?)"
@@ -74,6 +77,7 @@ class Material:
 
 def read_material(instructions: str, user_input: str) -> Material:
     """Takes a prompt apart. Without any tags the whole input is the material, and its question if it asks one."""
+    user_input = without_repair(user_input)
     found, outside = _find_blocks(user_input)
     question = "\n".join(text for tag, _, text in found if tag in QUESTION_TAGS)
     tagged_options = [text for tag, _, text in found if tag in OPTION_TAGS]
@@ -93,6 +97,11 @@ def read_material(instructions: str, user_input: str) -> Material:
     is_ballot = any(tag in QUESTION_TAGS for tag, _, _ in found) or user_input.strip() == question.strip() != ""
     options = options if is_ballot or tagged_options or question else ()
     return Material(_untag(task), tuple(blocks), _untag(question), options, is_ballot)
+
+
+def without_repair(user_input: str) -> str:
+    """The prompt as it was before it asked to repair an answer: the material is the same."""
+    return REPAIR.sub("", user_input)
 
 
 def _find_blocks(text: str) -> tuple[list[tuple[str, str, str]], str]:
@@ -127,7 +136,7 @@ def _name(tag: str, attributes: str) -> str:
     values = dict(ATTRIBUTE.findall(attributes))
     for key in NAMING_ATTRIBUTES:
         if values.get(key):
-            return values[key]
+            return unescape(values[key])
     return "" if tag in GENERIC_NAMES else tag
 
 

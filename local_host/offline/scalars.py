@@ -13,17 +13,18 @@ from typing import Any
 from local_host.offline.evidence import Evidence, Place
 from local_host.offline.extractive import NOTHING
 from local_host.offline.patterns import texts_for
+from local_host.offline.words import word_set
 
 type Conjuncts = list[dict[str, Any]]
 
-PHRASE_WORDS = frozenset("title name label headline subject heading topic theme caption short".split())
-TERM_WORDS = frozenset("keyword keywords tag tags term terms topics entity entities categories themes labels".split())
-NAME_WORDS = frozenset("id ids source sources document file filename path section author owner service component".split())
-SUMMARY_WORDS = frozenset("summary overview synthesis report conclusion abstract analysis description text content".split())
-CONFIDENCE_WORDS = frozenset("confidence probability certainty likelihood".split())
-SCORE_WORDS = frozenset("score rating grade quality rank points stars".split())
-COUNT_WORDS = frozenset("count total number num amount occurrences".split())
-BAD_WORDS = frozenset("risk severity danger toxicity harm impact threat priority urgency".split())
+PHRASE_WORDS = word_set("title name label headline subject heading topic theme caption short")
+TERM_WORDS = word_set("keyword keywords tag tags term terms topics entity entities categories themes labels")
+NAME_WORDS = word_set("id ids source sources document file filename path section author owner service component")
+SUMMARY_WORDS = word_set("summary overview synthesis report conclusion abstract analysis description text content")
+CONFIDENCE_WORDS = word_set("confidence probability certainty likelihood")
+SCORE_WORDS = word_set("score rating grade quality rank points stars")
+COUNT_WORDS = word_set("count total number num amount occurrences")
+BAD_WORDS = word_set("risk severity danger toxicity harm impact threat priority urgency")
 SUMMARY_SENTENCES = 3
 TOKENS_TRIED = 400
 FOUND_BY_FORMAT: dict[str, re.Pattern[str]] = {

@@ -19,6 +19,7 @@ from local_host.offline.errors import ApiError
 from local_host.offline.evidence import Evidence, Place
 from local_host.offline.material import Material
 from local_host.offline.scalars import Conjuncts, booleans, numbers, strings
+from local_host.offline.words import word_set
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -30,13 +31,17 @@ MAX_DEPTH = 40
 MAX_STEPS = 20_000
 CANDIDATES_A_NODE = 120
 # Keywords that construction alone does not guarantee: nodes that use them are checked by the validator.
-CHECKED_KEYWORDS = frozenset(
-    "enum const not oneOf if pattern format multipleOf exclusiveMinimum exclusiveMaximum minimum maximum uniqueItems "
-    "contains minContains maxContains patternProperties propertyNames minProperties maxProperties dependentRequired "
-    "dependentSchemas dependencies unevaluatedProperties unevaluatedItems additionalItems $dynamicRef".split()
+CHECKED_KEYWORDS = word_set(
+    "enum const not oneOf if pattern format multipleOf exclusiveMinimum exclusiveMaximum minimum "
+    "maximum uniqueItems contains minContains maxContains patternProperties propertyNames "
+    "minProperties maxProperties dependentRequired dependentSchemas dependencies "
+    "unevaluatedProperties unevaluatedItems additionalItems $dynamicRef"
 )
 INFERRED_TYPES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("object", ("properties", "required", "additionalProperties", "patternProperties", "minProperties", "propertyNames")),
+    (
+        "object",
+        ("properties", "required", "additionalProperties", "patternProperties", "minProperties", "propertyNames"),
+    ),
     ("array", ("items", "prefixItems", "minItems", "uniqueItems", "contains")),
     ("string", ("minLength", "maxLength", "pattern", "format")),
     ("number", ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")),
@@ -83,9 +88,7 @@ class Filler:
         if self._steps > MAX_STEPS:
             raise _schema_error(f"it needs more than {MAX_STEPS} steps to fill. Simplify its alternatives")
 
-    def _expand(
-        self, pending: list[Schema], done: Conjuncts, place: Place
-    ) -> Iterator[tuple[Conjuncts, Place]]:
+    def _expand(self, pending: list[Schema], done: Conjuncts, place: Place) -> Iterator[tuple[Conjuncts, Place]]:
         """Every way to read the schemas as a list of plain conjuncts, the natural one first."""
         self._step()
         if not pending:

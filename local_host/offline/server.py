@@ -17,6 +17,7 @@ from local_host.offline.answers import answer
 from local_host.offline.asks import Ask, Json, parse_body, read_chat, read_responses
 from local_host.offline.errors import ApiError
 from local_host.offline.faults import DirectedFaults, Fault, Faults, without_markers
+from local_host.offline.material import without_repair
 from local_host.offline.replies import MODEL, MODEL_NAME, Reply, chat_body, count_tokens, fit, responses_body
 from local_host.offline.statistics import Statistics
 
@@ -167,7 +168,7 @@ class OfflineModel:
         fault = self.faults.draw(number)
         instructions, said = ask.instructions, ask.input
         if self._directed:
-            fault = self._directed.apply(ask.prompt, fault)
+            fault = self._directed.apply(f"{instructions}\n{without_repair(said)}", fault)
             instructions, said = without_markers(instructions), without_markers(said)
         self._count_fault(fault)
         _raise_immediate(fault)

@@ -6,18 +6,21 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from local_host.offline.words import word_set
+
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
-STOPWORDS = frozenset(
-    "a about above after again all also am an and any are as at be because been before being below between both but by "
-    "can could did do does doing down during each either else ever every few for from further had has have having he "
-    "her here hers him his how i if in into is it its itself just let like may me might more most must my no nor not "
-    "now of off on once one only or other our out over own per same shall she should so some such than that the their "
-    "them then there these they this those through thus to too two under until up upon us very was we well were what "
-    "when where whether which while who whom whose why will with within without would yet you your".split()
+STOPWORDS = word_set(
+    "a about above after again all also am an and any are as at be because been before being below "
+    "between both but by can could did do does doing down during each either else ever every few for "
+    "from further had has have having he her here hers him his how i if in into is it its itself just "
+    "let like may me might more most must my no nor not now of off on once one only or other our out "
+    "over own per same shall she should so some such than that the their them then there these they "
+    "this those through thus to too two under until up upon us very was we well were what when where "
+    "whether which while who whom whose why will with within without would yet you your"
 )
-ABBREVIATIONS = frozenset(
-    "e.g i.e etc vs cf approx mr mrs ms dr prof sr jr st no nos fig figs sec eq inc ltd corp co dept est al ca resp "
-    "jan feb mar apr jun jul aug sep sept oct nov dec a.m p.m u.s".split()
+ABBREVIATIONS = word_set(
+    "e.g i.e etc vs cf approx mr mrs ms dr prof sr jr st no nos fig figs sec eq inc ltd corp co dept "
+    "est al ca resp jan feb mar apr jun jul aug sep sept oct nov dec a.m p.m u.s"
 )
 SENTENCE_END = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"'”’)\]]))\s+(?=[\"'“‘(\[]?[^\W_a-z])|(?<=[。！？])")
 BULLET = re.compile(r"\s*(?:[-*•+]|\d{1,3}[.)])\s+")
