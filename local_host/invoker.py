@@ -1,0 +1,67 @@
+"""`Invoker`: calls functions that are not durable ones, with their durable clients bound."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local_host.app_functions import binding_type, is_output
+from local_host.messages import (
+    HttpRequestValue,
+    HttpResponseValue,
+    Invocation,
+    InvocationResult,
+    LoadedFunction,
+    Value,
+    Worker,
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Invoker:
+    """Calls one function at a time through the worker; the worker logs the failure of a function."""
+
+    def __init__(self, worker: Worker, client_config: Callable[[Mapping[str, Any]], str]) -> None:
+        self._worker = worker
+        self._client_config = client_config
+        self._warned: set[tuple[str, str]] = set()
+
+    async def call(self, function: LoadedFunction, trigger: Value | HttpRequestValue) -> InvocationResult:
+        """Run the function with this value for its trigger."""
+        inputs: list[tuple[str, Value | HttpRequestValue]] = [(str(function.trigger["name"]), trigger)]
+        inputs += [
+            (str(binding["name"]), Value("string", self._client_config(binding)))
+            for binding in function.bindings
+            if binding_type(binding) == "durableclient"
+        ]
+        result = await self._worker.invoke(Invocation(str(uuid.uuid4()), function.function_id, tuple(inputs)))
+        if result.failure is None:
+            self._warn_of_dropped_outputs(function)
+        return result
+
+    async def respond(self, function: LoadedFunction, request: HttpRequestValue) -> HttpResponseValue:
+        """Run an HTTP function and return its response, as the Functions host makes it."""
+        result = await self.call(function, request)
+        if result.failure is not None:
+            return HttpResponseValue(500, {}, b"")
+        for value in (result.return_value, *(value for _, value in result.outputs)):
+            if isinstance(value, HttpResponseValue):
+                return value
+        return HttpResponseValue(204, {}, b"")
+
+    def _warn_of_dropped_outputs(self, function: LoadedFunction) -> None:
+        for binding in function.bindings:
+            if not is_output(binding) or binding_type(binding) == "http":
+                continue
+            key = (function.name, str(binding.get("name")))
+            if key not in self._warned:
+                self._warned.add(key)
+                _LOGGER.warning(
+                    "The output binding %r (%s) of the function %r is not available here: its values are dropped",
+                    key[1],
+                    binding.get("type"),
+                    function.name,
+                )

@@ -1,0 +1,48 @@
+"""Log lines on stderr: time, level and message, coloured on a terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import override
+
+# What these say at INFO is about their own inner workings; `--verbose` shows it.
+_TALKATIVE = ("azure", "azure_functions_runtime", "durabletask", "asyncio", "grpc", "aiohttp")
+_COLOURS = {logging.DEBUG: "90", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
+_LEVELS = {
+    "trace": logging.DEBUG,
+    "debug": logging.DEBUG,
+    "information": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+    "none": logging.CRITICAL + 1,
+}
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, *, coloured: bool) -> None:
+        super().__init__("%(levelname)s %(message)s")
+        self._coloured = coloured
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        text = f"[{moment}Z] {super().format(record)}"
+        colour = _COLOURS.get(record.levelno) if self._coloured else None
+        return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+
+
+def configure_logging(log_levels: Mapping[str, str], *, verbose: bool) -> None:
+    """Send every record to stderr, from the level that `logging.logLevel` of host.json gives for functions."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(coloured=sys.stderr.isatty()))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    wanted = log_levels.get("Function") or log_levels.get("default") or "Information"
+    root.setLevel(logging.DEBUG if verbose else _LEVELS.get(wanted.lower(), logging.INFO))
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.INFO if verbose else logging.WARNING)
+    logging.captureWarnings(capture=True)
