@@ -161,7 +161,8 @@ def _number(body: Json, name: str, low: float, high: float) -> None:
     if not low <= value <= high:
         raise ApiError(
             400,
-            f"Invalid '{name}': decimal out of range. Expected a value between {low} and {high}, but got {value} instead.",
+            f"Invalid '{name}': decimal out of range. "
+            f"Expected a value between {low} and {high}, but got {value} instead.",
             param=name,
             code="decimal_out_of_range",
         )

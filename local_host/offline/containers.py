@@ -36,39 +36,30 @@ def objects(conjuncts: Conjuncts, place: Place, filler: Values) -> Iterator[dict
     names = list(dict.fromkeys([*(name for c in conjuncts for name in c.get("properties", ())), *required]))
     names += _more_names(conjuncts, names, place, filler)
     whole: dict[str, Any] = {}
-    places: dict[str, Place] = {}
+    others: dict[str, Iterator[Any]] = {}
     for name in names:
         schemas = _property_schemas(conjuncts, name)
-        places[name] = place.field(name, _hint(schemas), len(whole))
-        first = list(islice(filler.values(schemas, places[name]), 1))
+        candidates = filler.values(schemas, place.field(name, _hint(schemas), len(whole)))
+        first = list(islice(candidates, 1))
         if first:
             whole[name] = first[0]
+            others[name] = islice(candidates, OTHER_VALUES)
         elif name in required:
             return
-    high = Bounds.of(conjuncts, "Properties").high
+    yield from _with_fewer(whole, required, Bounds.of(conjuncts, "Properties").high)
+    for name, candidates in others.items():
+        yield from ({**whole, name: value} for value in candidates)
+
+
+def _with_fewer(whole: dict[str, Any], required: list[str], most: float) -> Iterator[dict[str, Any]]:
+    """As many properties as are allowed, then without each optional one, then the required ones alone."""
     optional = [name for name in whole if name not in required]
-    room = max(0, int(min(high, len(whole))) - len(required))
-    natural = {name: value for name, value in whole.items() if name in required or name in optional[:room]}
-    yield natural
-    yield from _other_objects(natural, whole, required, conjuncts, places, filler)
-
-
-def _other_objects(
-    natural: dict[str, Any],
-    whole: dict[str, Any],
-    required: list[str],
-    conjuncts: Conjuncts,
-    places: dict[str, Place],
-    filler: Values,
-) -> Iterator[dict[str, Any]]:
-    for left_out in natural:
-        if left_out not in required:
-            yield {name: value for name, value in natural.items() if name != left_out}
-    yield {name: whole[name] for name in required if name in whole}
-    for changed in natural:
-        candidates = filler.values(_property_schemas(conjuncts, changed), places[changed])
-        for value in islice(candidates, 1, OTHER_VALUES):
-            yield {**natural, changed: value}
+    room = max(0, int(min(most, len(whole))) - len(required))
+    kept = {name: value for name, value in whole.items() if name in required or name in optional[:room]}
+    yield kept
+    for left_out in optional[:room]:
+        yield {name: value for name, value in kept.items() if name != left_out}
+    yield {name: whole[name] for name in required}
 
 
 def _property_schemas(conjuncts: Conjuncts, name: str) -> list[Any]:
@@ -132,8 +123,11 @@ def _items(conjuncts: Conjuncts, place: Place, filler: Values, length: int) -> l
     items: list[Any] = []
     for index in range(length):
         schemas = [_item_schema(conjunct, index) for conjunct in conjuncts]
+        wanted = [c["contains"] for c in conjuncts if "contains" in c]
         if index < matches:
-            schemas += [c["contains"] for c in conjuncts if "contains" in c]
+            schemas += wanted
+        elif any("maxContains" in c for c in conjuncts):
+            schemas += [{"not": schema} for schema in wanted]
         candidates = islice(filler.values(schemas, place.item(index)), CANDIDATES_AN_ITEM)
         fresh = next(([value] for value in candidates if not (unique and _contains(items, value))), None)
         if fresh is None:

@@ -21,6 +21,7 @@ QUOTING_WORDS = word_set(
     "claim statement what reason rationale reasoning summary"
 )
 MAX_PHRASE_WORDS = 8
+MIN_TERM_LENGTH = 3
 NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:[.,]\d{3})*(?:\.\d+)?(?![\w-])")
 CLAUSE_END = re.compile(r"[,;:](?=\s|$)|[()—–]|\s-\s|\b(?:because|which|while|although|whereas|when|so that)\b")
 SPLIT_NAME = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+")
@@ -43,7 +44,7 @@ class Place:
         return replace(self, words=words, hint=hint, sibling=sibling, depth=self.depth + 1)
 
     def item(self, index: int) -> Place:
-        """The place of an item of an array that stands here. Items of a nested list keep the outer finding's company."""
+        """The place of an item of an array that stands here; a nested list goes on from its outer finding."""
         focus = index if self.focus is None else self.focus + index
         return replace(self, focus=focus, depth=self.depth + 1)
 
@@ -78,7 +79,7 @@ class Evidence:
         for unit in self.units:
             for word in WORD.findall(unit.text):
                 root = stem(word)
-                if word.lower() not in STOPWORDS and len(word) > 2 and root not in PROMPT_WORDS:
+                if word.lower() not in STOPWORDS and len(word) >= MIN_TERM_LENGTH and root not in PROMPT_WORDS:
                     spelling.setdefault(root, word)
                     counts[root] += 1
         return [spelling[root] for root, _ in sorted(counts.items(), key=lambda entry: -entry[1])]

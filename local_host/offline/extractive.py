@@ -22,6 +22,8 @@ DEFAULT_POINTS = 5
 MAX_UNITS = 40
 CANDIDATES = 120
 REPETITION_WEIGHT = 0.7
+ENOUGH_SHARED_WORDS = 4.0
+SAME = 0.9
 SHORT_WORDS, LONG_WORDS = 4, 45
 # Words by which prompts speak about the work itself; they say nothing about what is relevant.
 PROMPT_WORDS = content_stems(
@@ -111,7 +113,14 @@ def rank(units: list[Unit], task: str) -> list[float]:
     centroid_size = math.sqrt(sum(weight * weight for weight in centroid.values())) or 1.0
     wanted = query_weights(task)
     reachable = sum(weight for word, weight in wanted.items() if word in frequency) or 1.0
-    return [_score(unit, centroid, centroid_size, rarity, wanted, reachable) for unit in units]
+    scores = []
+    for unit in units:
+        words = sorted(unit.stems)
+        size = math.sqrt(sum(rarity[word] ** 2 for word in words)) or 1.0
+        central = sum(rarity[word] * centroid[word] for word in words) / (size * centroid_size)
+        asked = sum(wanted.get(word, 0.0) for word in words)
+        scores.append(_score(unit, central, min(1.0, asked / min(reachable, ENOUGH_SHARED_WORDS))))
+    return scores
 
 
 def query_weights(task: str) -> dict[str, float]:
@@ -136,7 +145,7 @@ def pick(units: list[Unit], scores: list[float], count: int, already: list[Unit]
             candidates,
             key=lambda unit: scores[unit.position] * (1 - REPETITION_WEIGHT * likeness[unit.position]),
         )
-        if chosen and likeness[best.position] > 0.9:
+        if chosen and likeness[best.position] > SAME:
             break
         candidates.remove(best)
         chosen.append(best)
@@ -150,22 +159,12 @@ def _raise_likeness(likeness: dict[int, float], candidates: list[Unit], other: U
         likeness[unit.position] = max(likeness[unit.position], len(unit.stems & other.stems) / union)
 
 
-def _score(
-    unit: Unit,
-    centroid: dict[str, float],
-    centroid_size: float,
-    rarity: dict[str, float],
-    wanted: dict[str, float],
-    reachable: float,
-) -> float:
-    words = sorted(unit.stems)
-    size = math.sqrt(sum(rarity[word] ** 2 for word in words)) or 1.0
-    central = sum(rarity[word] * centroid[word] for word in words) / (size * centroid_size)
-    asked = sum(wanted.get(word, 0.0) for word in words)
-    relevance = min(1.0, asked / min(reachable, 4.0))
+def _score(unit: Unit, central: float, relevance: float) -> float:
     score = 0.5 * central + relevance + cue(unit) + (0.1 if unit.position == 0 and not unit.is_line else 0.0)
     length = len(unit.text.split())
-    return score * (0.6 if length < SHORT_WORDS else 0.8 if length > LONG_WORDS and not unit.is_line else 1.0)
+    if length < SHORT_WORDS:
+        return 0.6 * score
+    return 0.8 * score if length > LONG_WORDS and not unit.is_line else score
 
 
 def cue(unit: Unit) -> float:

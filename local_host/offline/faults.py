@@ -166,7 +166,8 @@ def add_fault_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", type=int, default=0, help="another seed draws other calls")
     group.add_argument(
         "--directed-faults", action="store_true",
-        help="obey markers in prompts: [[fault:KIND]], [[fault:KIND*TIMES]], [[fault:slow:SECONDS]], [[fault:throttle:SECONDS]]; "
+        help="obey markers in prompts: [[fault:KIND]], [[fault:KIND*TIMES]], [[fault:slow:SECONDS]], "
+        "[[fault:throttle:SECONDS]]; "
         f"KIND is one of {', '.join(DIRECTED_KINDS)}",
     )  # fmt: skip
 

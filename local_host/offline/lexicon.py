@@ -67,7 +67,7 @@ DOMAIN_NAMES: dict[str, str] = {
     for word in words.split()
 }
 
-# Signs in the material that something is wrong, and signs that it was taken care of; weights are in thirds of a sure sign.
+# Signs in the material that something is wrong, and that it was taken care of, in thirds of a sure sign.
 CONCERNS: dict[str, int] = {
     **dict.fromkeys(
         _stems(
@@ -114,7 +114,7 @@ COMFORTS: dict[str, int] = {
 }
 NEGATIONS = word_set("no not never without none neither nor cannot n't don't doesn't isn't aren't wasn't")
 
-# Words of a voter's perspective that make it quicker, or slower, to see a problem. Whole words: `strictly` is no temper.
+# Words of a perspective that make a voter quicker, or slower, to see a problem. Whole words: `strictly` is none.
 STRICT = word_set(
     "strict stringent cautious conservative skeptical sceptical skeptic sceptic adversarial adversary "
     "attacker paranoid pessimistic pessimist rigorous demanding careful hostile unforgiving"
@@ -170,27 +170,31 @@ SMELLS: tuple[tuple[str, int, re.Pattern[str]], ...] = (
 
 # Where an option stands: -1 says all is well, +1 says it is as bad as can be.
 LEVELS: dict[str, float] = {
-    **dict.fromkeys(
-        "safe approve approved accept accepted pass passed allow allowed appropriate acceptable compliant valid correct "
-        "true accurate supported ok okay good excellent ship publish keep positive clean benign secure harmless none "
-        "genuine ready go merge healthy supports confirmed verified real legitimate success resolved".split(),
-        -0.8,
-    ),
-    **dict.fromkeys("info informational negligible trivial p4 p5 sev4 sev5 notice debug".split(), -0.6),
-    **dict.fromkeys("low minor p3 sev3 mild".split(), -0.25),
-    **dict.fromkeys(
-        "medium moderate mixed neutral unsure uncertain unclear abstain revise review maybe partial partially fair warn "
-        "warning caution borderline conditional p2 sev2 disputed unverified undetermined flag needs degraded".split(),
-        0.15,
-    ),
-    **dict.fromkeys("high major serious severe poor p1 sev1 error".split(), 0.55),
-    **dict.fromkeys(
-        "unsafe reject rejected deny denied decline block blocked fail failed vulnerable inappropriate unacceptable "
-        "noncompliant invalid incorrect false inaccurate unsupported bad remove negative malicious insecure harmful "
-        "refuted fake refutes broken down failure escalate".split(),
-        0.7,
-    ),
-    **dict.fromkeys("critical fatal emergency blocker catastrophic p0 sev0 extreme".split(), 0.95),
+    word: level
+    for level, words in (
+        (
+            -0.8,
+            "safe approve approved accept accepted pass passed allow allowed appropriate acceptable compliant valid "
+            "correct true accurate supported ok okay good excellent ship publish keep positive clean benign secure "
+            "harmless none genuine ready go merge healthy supports confirmed verified real legitimate success resolved",
+        ),
+        (-0.6, "info informational negligible trivial p4 p5 sev4 sev5 notice debug"),
+        (-0.25, "low minor p3 sev3 mild"),
+        (
+            0.15,
+            "medium moderate mixed neutral unsure uncertain unclear abstain revise review maybe partial partially fair "
+            "warn warning caution borderline conditional p2 sev2 disputed unverified undetermined flag needs degraded",
+        ),
+        (0.55, "high major serious severe poor p1 sev1 error"),
+        (
+            0.7,
+            "unsafe reject rejected deny denied decline block blocked fail failed vulnerable inappropriate "
+            "unacceptable noncompliant invalid incorrect false inaccurate unsupported bad remove negative malicious insecure harmful "
+            "refuted fake refutes broken down failure escalate",
+        ),
+        (0.95, "critical fatal emergency blocker catastrophic p0 sev0 extreme"),
+    )
+    for word in words.split()
 }
 YES = word_set("yes y agree")
 NO = word_set("no n disagree")

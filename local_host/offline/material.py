@@ -27,8 +27,9 @@ TASK_TAGS = ("task", "instructions")
 REPAIR = re.compile(r"\n*^<rejected_answer>.*", re.DOTALL | re.MULTILINE)
 GENERIC_NAMES = frozenset({"input", "material", "context", "data", "document", "section", "chunk"})
 INLINE_OPTIONS = re.compile(
-    r"\b(?P<cue>(?:options|choices)(?: are)?:|one of|either|choose between|(?:answer|reply|respond)(?: only| just)?(?: with)?)"
-    r":?\s+(?P<list>[^\n.?!]{3,200})",
+    r"\b(?P<cue>(?:options|choices)(?: are)?:|one of|either|choose between"
+    r"|(?:answer|reply|respond)(?: only| just)?(?: with)?):?"
+    r"\s+(?P<list>[^\n.?!]{3,200})",
     re.IGNORECASE,
 )
 OPTION_SEPARATOR = re.compile(r"\s*(?:,\s*(?:or|and)\s+|,|;|\||/|\s+or\s+)\s*")

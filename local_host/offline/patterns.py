@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from re import _constants as sre  # pyright: ignore[reportAttributeAccessIssue]
 from re import _parser as parser  # pyright: ignore[reportAttributeAccessIssue]
 from typing import Any
@@ -18,7 +18,8 @@ CATEGORIES = {
     sre.CATEGORY_WORD: lambda c: c.isalnum() or c == "_",
     sre.CATEGORY_NOT_WORD: lambda c: not (c.isalnum() or c == "_"),
 }
-MAX_REPEATS = 64
+MAX_REPEATS = 1024
+SHIFTS = 8
 
 
 def texts_for(pattern: str, min_length: int) -> Iterator[str]:
@@ -28,7 +29,7 @@ def texts_for(pattern: str, min_length: int) -> Iterator[str]:
     except (re.error, RecursionError, OverflowError):
         return
     for extra in dict.fromkeys((0, 1, 2, min_length, max(0, min_length - 1), max(0, min_length - 2))):
-        for shift in range(3):
+        for shift in range(SHIFTS):
             yield _Writer(extra, shift).write(tree)
 
 
@@ -44,38 +45,38 @@ class _Writer:
         return "".join(self._node(operator, argument) for operator, argument in tree)
 
     def _node(self, operator: Any, argument: Any) -> str:
-        if operator is sre.LITERAL:
-            return chr(argument)
-        if operator is sre.NOT_LITERAL:
-            return next(c for c in ALPHABET if ord(c) != argument)
-        if operator is sre.ANY:
-            return "a"
-        if operator is sre.IN:
-            return self._member(argument)
-        if operator is sre.BRANCH:
-            branches = argument[1]
-            return self.write(branches[self.shift % len(branches)])
-        if operator is sre.SUBPATTERN:
-            self.groups[argument[0]] = self.write(argument[3])
-            return self.groups[argument[0]]
-        if operator is sre.GROUPREF:
-            return self.groups.get(argument, "")
-        if operator in (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT):
-            return self._repeat(*argument)
-        if operator is sre.ATOMIC_GROUP:
-            return self.write(argument)
-        return ""
+        """The text of one node; nodes that match no characters, such as `^`, have none."""
+        writers: dict[Any, Callable[[Any], str]] = {
+            sre.LITERAL: chr,
+            sre.NOT_LITERAL: lambda code: next(c for c in ALPHABET if ord(c) != code),
+            sre.ANY: lambda _: "a",
+            sre.IN: self._member,
+            sre.BRANCH: lambda branch: self.write(branch[1][self.shift % len(branch[1])]),
+            sre.SUBPATTERN: self._group,
+            sre.GROUPREF: lambda group: self.groups.get(group, ""),
+            sre.MAX_REPEAT: self._repeat,
+            sre.MIN_REPEAT: self._repeat,
+            sre.POSSESSIVE_REPEAT: self._repeat,
+            sre.ATOMIC_GROUP: self.write,
+        }
+        writer = writers.get(operator)
+        return writer(argument) if writer else ""
 
-    def _repeat(self, low: int, high: int, tree: Any) -> str:
+    def _group(self, group: Any) -> str:
+        self.groups[group[0]] = self.write(group[3])
+        return self.groups[group[0]]
+
+    def _repeat(self, repeat: Any) -> str:
+        low, high, tree = repeat
         more = min(self.extra, int(high) - low)
         self.extra -= more
-        return "".join(self.write(tree) for _ in range(min(low, MAX_REPEATS * 16) + more))
+        return "".join(self.write(tree) for _ in range(min(low, MAX_REPEATS) + more))
 
     def _member(self, parts: Any) -> str:
         negated = parts[0][0] is sre.NEGATE
         accepted = [c for c in ALPHABET if any(_matches(part, c) for part in parts) is not negated]
         if accepted:
-            return accepted[0]
+            return accepted[self.shift % len(accepted)]
         first = parts[0]
         return chr(first[1][0]) if first[0] is sre.RANGE else chr(first[1]) if first[0] is sre.LITERAL else "a"
 

@@ -24,7 +24,7 @@ from local_host.offline.words import word_set
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-type Schema = dict[str, Any] | bool
+type Schema = Any
 
 MAX_SAME_REF = 3
 MAX_DEPTH = 40

@@ -26,8 +26,8 @@ SENTENCE_END = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"'”’)\]]))\s+(?=[
 BULLET = re.compile(r"\s*(?:[-*•+]|\d{1,3}[.)])\s+")
 HEADING = re.compile(r"\s*#{1,6}\s+\S|\s*[=\-~*_]{3,}\s*$")
 LOG_LINE = re.compile(
-    r"\s*(?:\[?\d{4}-\d\d-\d\d[T ]|\[?\d\d:\d\d:\d\d|\w{3} +\d{1,2} \d\d:\d\d|\[?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING"
-    r"|ERROR|CRITICAL|FATAL)\b|\d{1,3}(?:\.\d{1,3}){3} )"
+    r"\s*(?:\[?\d{4}-\d\d-\d\d[T ]|\[?\d\d:\d\d:\d\d|\w{3} +\d{1,2} \d\d:\d\d"
+    r"|\[?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b|\d{1,3}(?:\.\d{1,3}){3} )"
 )
 CODE_LINE = re.compile(
     r".*[{};]\s*(?:(?://|#).*)?$|\s*(?:def|class|import|from|return|if|elif|else|for|while|with|try|except|raise|"
@@ -35,6 +35,7 @@ CODE_LINE = re.compile(
     r".*(?:[:(){}=;]|\bimport\b).*$|\s*(?://|/\*|\*/|#!|@\w)|\s*[\w.\[\]'\"]+\s*(?:[-+*/|&]?=|:=)\s*\S|\s*[\w.]+\(.*\)?$"
 )
 SHORT_PARAGRAPH_WORDS = 8
+MIN_STEM = 3
 
 
 @dataclass(slots=True)
@@ -53,11 +54,11 @@ def stem(word: str) -> str:
     """Cuts the commonest English endings, so that `injections`, `injected` and `injection` meet."""
     word = word.lower().removesuffix("'s").removesuffix("’s")
     for ending, rest in (
-        ("ations", "at"), ("ation", "at"), ("ingly", ""), ("ities", "ity"), ("iness", "y"), ("ments", "ment"), ("ions", ""),
-        ("ing", ""), ("ies", "y"), ("ied", "y"), ("edly", ""), ("ion", ""), ("ers", ""), ("ed", ""), ("er", ""), ("ly", ""),
-        ("es", ""), ("s", ""), ("e", ""),
+        ("ations", "at"), ("ation", "at"), ("ingly", ""), ("ities", "ity"), ("iness", "y"), ("ments", "ment"),
+        ("ions", ""), ("ing", ""), ("ies", "y"), ("ied", "y"), ("edly", ""), ("ion", ""), ("ers", ""), ("ed", ""),
+        ("er", ""), ("ly", ""), ("es", ""), ("s", ""), ("e", ""),
     ):  # fmt: skip
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith(("ss", "us")):
+        if word.endswith(ending) and len(word) - len(ending) >= MIN_STEM and not word.endswith(("ss", "us")):
             return word.removesuffix(ending) + rest
     return word
 
@@ -74,7 +75,7 @@ def content_stems(text: str) -> frozenset[str]:
 
 
 def split_units(text: str, block: str = "") -> list[Unit]:
-    """The sentences of prose or the lines of a log or of code, in order. Headings stay out while there is anything else."""
+    """The sentences of prose, without headings, or the lines of a log or of code; in order."""
     lines = [line.rstrip() for line in text.splitlines()]
     if is_line_document(lines):
         found = [(line.strip(), True) for line in lines if WORD.search(line)]
@@ -88,10 +89,10 @@ def split_units(text: str, block: str = "") -> list[Unit]:
 def is_line_document(lines: list[str]) -> bool:
     """Whether most lines look like a log's or like code, so that the line is what carries meaning."""
     filled = [line for line in lines if line.strip()]
-    if len(filled) < 2:
-        return bool(filled) and bool(LOG_LINE.match(filled[0]))
+    if len(filled) == 1:
+        return bool(LOG_LINE.match(filled[0]))
     telling = sum(1 for line in filled if LOG_LINE.match(line) or CODE_LINE.match(line[:400]))
-    return telling * 2 >= len(filled)
+    return bool(filled) and telling * 2 >= len(filled)
 
 
 def _paragraphs(lines: list[str]) -> list[str]:

@@ -37,6 +37,7 @@ NEGATION_REACH = 3
 OTHER_DOMAIN_WEIGHT = 0.35
 STRICT_FACTOR = 2.0
 YES_LEVEL = 0.8
+CLEAR_BALANCE = 0.5
 YES_NO_QUESTION = re.compile(
     r"^\s*(?:is|are|was|were|does|do|did|can|could|should|shall|will|would|may|must|has|have|had)\b", re.IGNORECASE
 )
@@ -118,7 +119,7 @@ def question_polarity(question: str) -> int:
     words = stems(asked)
     balance = sum(CONCERNS.get(word, 0) - COMFORTS.get(word, 0) for word in words)
     balance += sum(2 * LEVELS.get(word.lower(), 0.0) for word in WORD.findall(asked))
-    if abs(balance) > 0.5:
+    if abs(balance) > CLEAR_BALANCE:
         return 1 if balance > 0 else -1
     return -1 if SEEKS_APPROVAL.search(asked) else 0
 
