@@ -60,7 +60,7 @@ class running_host:  # noqa: N801 - used like a function: `with running_host(app
     def start(self) -> Self:
         """Start the process and wait until it serves."""
         command = [sys.executable, "-m", "local_host", "start", "--port", "0", "--app-dir", str(self._app_dir)]
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - our own command line
             [*command, *self._args],
             cwd=ROOT,
             env=self._environment(),
