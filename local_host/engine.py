@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +29,8 @@ from local_host.timers import TimerQueue
 _LOGGER = logging.getLogger(__name__)
 # Every client that waits for an orchestration holds one thread; the pool starts them as they are needed.
 _RPC_THREADS = 256
+# The longest wait; for a caller without a deadline gRPC names a time too large for the platform's clock.
+_FOR_EVER_S = 10 * 365 * 86_400.0
 _ENDED = (
     pb.ORCHESTRATION_STATUS_COMPLETED,
     pb.ORCHESTRATION_STATUS_FAILED,
@@ -42,6 +43,7 @@ class LocalEngine(Lineage, EntityRules):
 
     def __init__(self) -> None:
         super().__init__(max_history_size=sys.maxsize, port=0)
+        self._pool: ThreadPoolExecutor | None = None
         self._timers = TimerQueue()
         self._armed_timers: set[tuple[str, int, int]] = set()
         self._not_yet_started: set[str] = set()
@@ -55,8 +57,8 @@ class LocalEngine(Lineage, EntityRules):
         """Serve gRPC on a free port of the loopback interface and return `127.0.0.1:port`."""
         self._shutdown_event.clear()
         options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-        pool = ThreadPoolExecutor(_RPC_THREADS, thread_name_prefix="engine-rpc")
-        self._server = grpc.server(pool, options=options)
+        self._pool = ThreadPoolExecutor(_RPC_THREADS, thread_name_prefix="engine-rpc")
+        self._server = grpc.server(self._pool, options=options)
         stubs.add_TaskHubSidecarServiceServicer_to_server(self, self._server)
         self._port = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()
@@ -70,6 +72,8 @@ class LocalEngine(Lineage, EntityRules):
             for waiter in [w for waiters in self._state_waiters.values() for w in waiters]:
                 waiter.event.set()
         super().stop(grace)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False)
 
     @override
     def reset(self) -> None:
@@ -169,7 +173,7 @@ class LocalEngine(Lineage, EntityRules):
         timeout: float | None,
     ) -> OrchestrationInstance | None:
         """Wait as long as the caller does; the base takes no deadline, or one that has come, for 30 s."""
-        limit = threading.TIMEOUT_MAX if timeout is None else max(timeout, 0.001)
+        limit = _FOR_EVER_S if timeout is None else min(max(timeout, 0.001), _FOR_EVER_S)
         return super()._wait_for_state(instance_id, predicate, limit)
 
     @override

@@ -232,6 +232,7 @@ def test_more_callers_can_wait_than_the_base_has_threads(hub: Any) -> None:
 
 
 def test_stopping_the_engine_frees_the_callers_that_wait(hub_of: Callable[..., Any]) -> None:
+    before = set(threading.enumerate())
     hub = hub_of(orchestrators=[wait_for_event])
     instance_id = hub.client.schedule_new_orchestration(wait_for_event)
     answers: list[grpc.StatusCode] = []
@@ -248,6 +249,10 @@ def test_stopping_the_engine_frees_the_callers_that_wait(hub_of: Callable[..., A
     waiter.join(5)
     assert not waiter.is_alive()
     assert answers
+    until(
+        lambda: not [t for t in set(threading.enumerate()) - before if t.name.startswith("engine-")],
+        "the end of the engine's threads",
+    )
 
 
 # --- Children ---
