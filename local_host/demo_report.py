@@ -1,0 +1,205 @@
+"""What the demo prints: a bar while a run goes on, its results as a reader wants them, and the sums at the end."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+from pydantic import JsonValue
+from rich import box
+from rich.console import Console, RenderableType
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from local_host.demo_runs import DemoRun
+from shared.contracts.branch import BranchOutcome
+from shared.contracts.map_reduce import MapReduceOutput
+from shared.contracts.run import RunResult, RunView
+from shared.contracts.sectioning import SectioningOutput
+from shared.contracts.voting import VotingOutput
+
+PLAIN_WIDTH = 110
+BAR_CELLS = 20
+STATUS_STYLE = {"succeeded": "green", "partial": "yellow", "failed": "red", "cancelled": "red", "timed_out": "red"}
+
+Show = Callable[[RunView], None]
+
+
+def make_console() -> Console:
+    """A console for a person, or for a log: then of fixed width and without control characters."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PLAIN_WIDTH, color_system=None, force_terminal=False)
+    return console
+
+
+@contextmanager
+def progress_of(console: Console) -> Iterator[Show]:
+    """A function that shows each view: as a moving bar, or in a log as a line for each change."""
+    if not console.is_terminal:
+        yield _line_for_each_change(console)
+        return
+    columns = [
+        TextColumn("   {task.description}"),
+        BarColumn(BAR_CELLS * 2),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[running]}"),
+        TimeElapsedColumn(),
+    ]
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("pending", total=None, running="")
+
+        def show(view: RunView) -> None:
+            progress.update(
+                bar,
+                description=f"{view.phase:<11}",
+                total=view.progress.total or None,
+                completed=view.progress.done,
+                running=_who_runs(view),
+            )
+
+        yield show
+
+
+def _line_for_each_change(console: Console) -> Show:
+    last = ""
+
+    def show(view: RunView) -> None:
+        nonlocal last
+        line = f"   {view.phase}: {view.progress.done} of {view.progress.total} branches done"
+        if line != last:
+            console.print(Text(line))
+            last = line
+
+    return show
+
+
+def _who_runs(view: RunView) -> str:
+    names = [branch.name for branch in view.branches if branch.status in {"pending", "running"}]
+    return f"{len(names)} agents at work" if len(names) > 1 else names[0] if names else ""
+
+
+def print_run(console: Console, run: DemoRun, result: RunResult) -> None:
+    """The run's results, then what they cost."""
+    match result.output:
+        case SectioningOutput():
+            _print_sections(console, result, result.output)
+        case VotingOutput():
+            _print_decision(console, result.output)
+        case MapReduceOutput():
+            _print_reduction(console, result, result.output)
+        case None:
+            console.print(Text(f"{run.title} has no output.", style="red"))
+    for outcome in [*result.outcomes, *([result.aggregation] if result.aggregation else [])]:
+        if outcome.error is not None:
+            console.print(Text(f"   {outcome.name} {outcome.status}: {_clean(outcome.error.message)}", style="red"))
+    console.print(Text(f"   {cost_line(result)}", style=STATUS_STYLE[result.status]))
+    console.print()
+
+
+def cost_line(result: RunResult) -> str:
+    """Status, duration, branches, calls and tokens in one line."""
+    succeeded = sum(outcome.succeeded for outcome in result.outcomes)
+    return (
+        f"{result.status} ({result.completion_reason}) in {_seconds(result):.1f} s; "
+        f"{succeeded} of {len(result.outcomes)} branches, {result.usage.model_calls} model calls, "
+        f"{result.usage.total_tokens:,} tokens"
+    )
+
+
+def print_sums(console: Console, ended: Sequence[tuple[DemoRun, RunResult]]) -> None:
+    """All runs as one table."""
+    table = Table(box=box.SIMPLE_HEAD, title="All runs", title_justify="left")
+    for heading, right in (("run", False), ("pattern", False), ("status", False), ("reason", False)):
+        table.add_column(heading, justify="right" if right else "left")
+    for heading in ("duration", "branches", "model calls", "tokens"):
+        table.add_column(heading, justify="right")
+    for run, result in ended:
+        table.add_row(
+            run.title,
+            result.pattern,
+            Text(result.status, style=STATUS_STYLE[result.status]),
+            result.completion_reason,
+            f"{_seconds(result):.2f} s",
+            f"{sum(outcome.succeeded for outcome in result.outcomes)}/{len(result.outcomes)}",
+            str(result.usage.model_calls),
+            f"{result.usage.total_tokens:,}",
+        )
+    console.print(table)
+
+
+def _print_sections(console: Console, result: RunResult, output: SectioningOutput) -> None:
+    for outcome in result.outcomes:
+        if outcome.succeeded:
+            console.print(_panel(outcome.name, outcome.output))
+    console.print(_panel("synthesis" if output.aggregation == "synthesize" else output.aggregation, output.content, 1))
+
+
+def _print_decision(console: Console, output: VotingOutput) -> None:
+    tally = Table(box=None, padding=(0, 2), show_header=False)
+    for line in output.tally:
+        cells = round(line.share * BAR_CELLS)
+        bar = Text("█" * cells + "·" * (BAR_CELLS - cells), style="cyan")
+        tally.add_row(Text(_clean(line.answer)), bar, f"{line.votes} of {output.counted}", ", ".join(line.voters))
+    console.print(tally)
+    decided = f"Decision: {output.decision}" if output.decision else f"No decision ({output.outcome})"
+    console.print(Text(f"   {_clean(decided)}", style="bold"))
+    reasons = Table(box=box.SIMPLE_HEAD)
+    reasons.add_column("voter", no_wrap=True)
+    reasons.add_column("vote", no_wrap=True)
+    reasons.add_column("reason")
+    for vote in output.votes:
+        reasons.add_row(vote.voter, Text(_clean(vote.answer)), Text(_clean(vote.reasoning)))
+    console.print(reasons)
+
+
+def _print_reduction(console: Console, result: RunResult, output: MapReduceOutput) -> None:
+    mapped = [outcome for outcome in result.outcomes if outcome.succeeded]
+    if all(isinstance(outcome.output, dict) for outcome in mapped):
+        console.print(_map_table(mapped))
+    else:
+        for outcome in mapped:
+            console.print(_panel(outcome.name, outcome.output))
+    console.print(_panel("reduction" if output.reduction == "agent" else "map outputs, joined", output.content, 1))
+
+
+def _map_table(mapped: Sequence[BranchOutcome]) -> Table:
+    outputs = [cast(dict[str, Any], outcome.output) for outcome in mapped]
+    table = Table(box=box.SIMPLE_HEAD, show_lines=False, padding=(0, 1, 1, 0))
+    table.add_column("document")
+    keys = list(dict.fromkeys(key for output in outputs for key in output))
+    for key in keys:
+        numeric = all(isinstance(output.get(key), int | float) for output in outputs)
+        table.add_column(key.replace("_", " "), justify="right" if numeric else "left")
+    for outcome, output in zip(mapped, outputs, strict=True):
+        table.add_row(outcome.name, *(Text(_as_text(output.get(key))) for key in keys))
+    return table
+
+
+def _panel(title: str, content: JsonValue, weight: int = 0) -> RenderableType:
+    return Panel(
+        Text(_as_text(content)),
+        title=Text(title, style="bold"),
+        title_align="left",
+        box=box.HEAVY if weight else box.ROUNDED,
+        padding=(0, 1),
+    )
+
+
+def _as_text(value: JsonValue) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    return _clean(text.strip())
+
+
+def _clean(text: str) -> str:
+    """A model's text without control characters, which a terminal would obey."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf"})
+
+
+def _seconds(result: RunResult) -> float:
+    return (result.ended_at - result.started_at).total_seconds()
