@@ -1,0 +1,76 @@
+"""The whole app as its callers meet it: real host process, real HTTP, real engine, the offline model over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from local_host.offline_model import OfflineModel
+from local_host.testing import running_host
+
+APP_DIR = Path(__file__).parents[2]
+RUN_LIMIT_S = 60.0
+
+JSON = dict[str, Any]
+
+
+@dataclass
+class Chorus:
+    """A client of a running app."""
+
+    base_url: str
+    session: aiohttp.ClientSession
+    model: OfflineModel
+
+    async def post(self, route: str, body: JSON) -> tuple[int, JSON, dict[str, str]]:
+        async with self.session.post(f"{self.base_url}/api/{route}", json=body) as answer:
+            return answer.status, await answer.json(content_type=None), dict(answer.headers)
+
+    async def get(self, route: str) -> tuple[int, JSON, dict[str, str]]:
+        async with self.session.get(f"{self.base_url}/api/{route}") as answer:
+            return answer.status, await answer.json(content_type=None), dict(answer.headers)
+
+    async def delete(self, route: str) -> tuple[int, JSON]:
+        async with self.session.delete(f"{self.base_url}/api/{route}") as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def start(self, route: str, body: JSON) -> str:
+        status, accepted, _ = await self.post(route, body)
+        assert status == 202, accepted
+        return accepted["id"]
+
+    async def result(self, run_id: str) -> JSON:
+        """Poll as a caller does until there is a result."""
+        async with asyncio.timeout(RUN_LIMIT_S):
+            while True:
+                status, body, _ = await self.get(f"runs/{run_id}")
+                if status == 200:
+                    return body
+                assert status == 202, body
+                await asyncio.sleep(0.02)
+
+    async def until(self, run_id: str, condition: Any) -> JSON:
+        """Look at the run's view until `condition(view)` holds."""
+        async with asyncio.timeout(RUN_LIMIT_S):
+            while True:
+                _, view, _ = await self.get(f"runs/{run_id}/view")
+                if condition(view):
+                    return view
+                await asyncio.sleep(0.02)
+
+    async def run(self, route: str, body: JSON) -> JSON:
+        return await self.result(await self.start(route, body))
+
+
+@pytest.fixture(scope="module")
+async def chorus() -> AsyncIterator[Chorus]:
+    async with OfflineModel(directed_faults=True) as model:
+        env = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "offline", "AZURE_OPENAI_ENDPOINT": ""}
+        async with running_host(APP_DIR, env=env) as host, aiohttp.ClientSession() as session:
+            yield Chorus(host.base_url, session, model)
