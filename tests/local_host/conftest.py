@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,3 +72,29 @@ def hub_of() -> Iterator[Callable[..., Hub]]:
         worker.stop()
         client.close()
         engine.stop()
+
+
+@contextmanager
+def _fresh_app() -> Iterator[None]:
+    """Undo what loading an app does to the process: the folder, the path, the module `function_app`."""
+    folder, path, module = Path.cwd(), list(sys.path), sys.modules.pop("function_app", None)
+    yield
+    os.chdir(folder)
+    sys.path[:] = path
+    sys.modules.pop("function_app", None)
+    if module is not None:
+        sys.modules["function_app"] = module
+
+
+@pytest.fixture
+def fresh_app_process() -> Iterator[None]:
+    """Let one test load an app."""
+    with _fresh_app():
+        yield
+
+
+@pytest.fixture(scope="module")
+def fresh_app_module() -> Iterator[None]:
+    """Let the tests of one module share a loaded app."""
+    with _fresh_app():
+        yield

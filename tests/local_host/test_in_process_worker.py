@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import sys
 import threading
 import time
@@ -28,18 +27,6 @@ from local_host.messages import (
 )
 
 APPS = Path(__file__).parent / "apps"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def unchanged_process() -> Iterator[None]:
-    """Undo what loading an app does to the process: the folder, the path, the module `function_app`."""
-    folder, path, module = Path.cwd(), list(sys.path), sys.modules.pop("function_app", None)
-    yield
-    os.chdir(folder)
-    sys.path[:] = path
-    sys.modules.pop("function_app", None)
-    if module is not None:
-        sys.modules["function_app"] = module
 
 
 class App:
@@ -81,7 +68,7 @@ class App:
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[App]:
+def app(fresh_app_module: None) -> Iterator[App]:
     app = App()
     app.load(APPS / "functions")
     yield app
@@ -232,8 +219,7 @@ async def test_an_unknown_parameter_is_a_failure(app: App) -> None:
     assert "other" in result.failure.message
 
 
-async def test_closing_gives_up_the_functions_that_still_run() -> None:
-    sys.modules.pop("function_app", None)
+async def test_closing_gives_up_the_functions_that_still_run(fresh_app_process: None) -> None:
     worker = InProcessWorker()
     functions = {f.name: f for f in await worker.load(str(APPS / "functions"))}
     waiting = functions["waits_for_ever"]
@@ -264,16 +250,16 @@ async def test_closing_gives_up_the_functions_that_still_run() -> None:
         ),
     ],
 )
-async def test_an_app_that_does_not_load_says_why(tmp_path: Path, source: str, expected: str) -> None:
+async def test_an_app_that_does_not_load_says_why(
+    tmp_path: Path, source: str, expected: str, fresh_app_process: None
+) -> None:
     (tmp_path / "function_app.py").write_text(source)
-    sys.modules.pop("function_app", None)
     worker = InProcessWorker()
     try:
         with pytest.raises(AppLoadError) as error:
             await worker.load(str(tmp_path))
     finally:
         await worker.close()
-        sys.modules.pop("function_app", None)
     assert "Traceback (most recent call last)" in str(error.value)
     assert expected in str(error.value)
 

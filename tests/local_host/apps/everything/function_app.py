@@ -6,6 +6,8 @@ import azure.durable_functions as df
 import azure.functions as func
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+app.configure_scheduled_tasks()
+ATTEMPTS: dict[str, int] = {}
 
 
 @app.route(route="start/{name}", methods=["POST"])
@@ -87,3 +89,80 @@ def count(context: df.DurableOrchestrationContext):
     entity = df.EntityId("counter", context.instance_id)
     yield context.call_entity(entity, "add", 2)
     return (yield context.call_entity(entity, "add", 3))
+
+
+@app.orchestration_trigger(context_name="context")
+def approval(context: df.DurableOrchestrationContext):
+    deadline = context.create_timer(context.current_utc_datetime + datetime.timedelta(seconds=context.get_input()))
+    answer = context.wait_for_external_event("Approval")
+    winner = yield context.task_any([answer, deadline])
+    if winner is deadline:
+        return "timed out"
+    deadline.cancel()
+    return answer.result
+
+
+@app.orchestration_trigger(context_name="context")
+def retried(context: df.DurableOrchestrationContext):
+    options = df.RetryOptions(first_retry_interval_in_milliseconds=10, max_number_of_attempts=3)
+    return (yield context.call_activity_with_retry("fails_twice", options, context.instance_id))
+
+
+@app.activity_trigger(input_name="key")
+def fails_twice(key: str) -> int:
+    ATTEMPTS[key] = ATTEMPTS.get(key, 0) + 1
+    if ATTEMPTS[key] < 3:
+        raise ConnectionError(f"attempt {ATTEMPTS[key]}")
+    return ATTEMPTS[key]
+
+
+@app.orchestration_trigger(context_name="context")
+def monitor(context: df.DurableOrchestrationContext):
+    turn = context.get_input()
+    yield context.call_activity("say", str(turn))
+    yield context.create_timer(context.current_utc_datetime + datetime.timedelta(milliseconds=10))
+    if turn == 4:
+        return turn
+    context.continue_as_new(turn + 1)
+
+
+@app.orchestration_trigger(context_name="context")
+def fetches(context: df.DurableOrchestrationContext):
+    response = yield context.call_http("GET", context.get_input())
+    return [response.status_code, response.content]
+
+
+@app.orchestration_trigger(context_name="context")
+def looks_itself_up(context: df.DurableOrchestrationContext):
+    return (yield context.call_activity("status_of", context.instance_id))
+
+
+@app.activity_trigger(input_name="instance")
+@app.durable_client_input(client_name="client")
+async def status_of(instance: str, client: df.DurableOrchestrationClient) -> str:
+    status = await client.get_status(instance)
+    return status.name
+
+
+@app.orchestration_trigger(context_name="context")
+def recovers(context: df.DurableOrchestrationContext):
+    tasks = [context.call_sub_orchestrator("failing"), context.call_activity("say", "Oslo")]
+    try:
+        yield context.task_all(tasks)
+    except Exception as error:
+        return [str(error).rpartition(": ")[2], tasks[1].result]
+
+
+@app.orchestration_trigger(context_name="context")
+def transfers(context: df.DurableOrchestrationContext):
+    source, target = df.EntityId("counter", "source"), df.EntityId("counter", "target")
+    with (yield context.lock_entities([source, target])):
+        taken = yield context.call_entity(source, "add", -1)
+        given = yield context.call_entity(target, "add", 1)
+    return [taken, given]
+
+
+@app.orchestration_trigger(context_name="context")
+def defective(context: df.DurableOrchestrationContext):
+    yield context.call_activity("say", "x")
+    raise SystemExit(4)
