@@ -6,7 +6,7 @@ It returns a `BranchOutcome` whatever happens, so the parent's `task_all` never 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,10 +31,14 @@ if TYPE_CHECKING:
 def agent_branch(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
     """Run one branch to its outcome."""
     given = BranchInput.model_validate(context.get_input())
-    progress = BranchProgress(context, given, context.current_utc_datetime, Usage())
-    deadline = min(progress.started_at + timedelta(seconds=given.timeout_s), given.run_deadline)
+    started_at = context.current_utc_datetime
+    deadline = min(started_at + timedelta(seconds=given.timeout_s), given.run_deadline)
+    progress = BranchProgress(context, given, started_at, deadline, Usage())
     timer = context.create_timer(deadline)
     for attempt in range(1, given.attempts + 1):
+        if context.current_utc_datetime >= deadline:  # this turn came late: a call now could only be abandoned
+            cast(Any, timer).cancel()
+            return progress.too_late_for(attempt)
         context.set_custom_status({"attempt": attempt})
         call = context.call_activity(CALL_AGENT, attempt_input(given, attempt, deadline))
         yield context.task_any([call, timer])
@@ -93,14 +97,13 @@ class BranchProgress:
     context: DurableOrchestrationContext
     given: BranchInput
     started_at: datetime
+    deadline: datetime
     usage: Usage
     last_error: BranchError | None = None
 
     def after(self, reply: AgentReply) -> BranchProgress:
         """With one more reply counted."""
-        return BranchProgress(
-            self.context, self.given, self.started_at, self.usage + reply.usage, reply.error or self.last_error
-        )
+        return replace(self, usage=self.usage + reply.usage, last_error=reply.error or self.last_error)
 
     def succeeded(self, attempts: int, reply: AgentReply) -> dict[str, Any]:
         """The outcome with the reply's output."""
@@ -113,11 +116,19 @@ class BranchProgress:
 
     def timed_out(self, attempts: int) -> dict[str, Any]:
         """The outcome of a branch whose call was still out when its time was up."""
-        before = f"; the error before that: {self.last_error.message}" if self.last_error else ""
-        message = f"no answer within {self.given.timeout_s:g} s (attempt {attempts}){before}"
-        error = BranchError(code="branch_timed_out", message=message, retriable=True)
-        lost = BranchProgress(self.context, self.given, self.started_at, self.usage + Usage(model_calls=1))
+        allowed_s = (self.deadline - self.started_at).total_seconds()
+        error = self._out_of_time(f"no answer within {allowed_s:g} s (attempt {attempts})")
+        lost = replace(self, usage=self.usage + Usage(model_calls=1))
         return lost._outcome("timed_out", attempts, error=error)
+
+    def too_late_for(self, attempt: int) -> dict[str, Any]:
+        """The outcome of a branch whose time was up before it could make attempt number `attempt`."""
+        error = self._out_of_time(f"the time was up before attempt {attempt} began")
+        return self._outcome("timed_out", attempt - 1, error=error)
+
+    def _out_of_time(self, what: str) -> BranchError:
+        before = f"; the error before that: {self.last_error.message}" if self.last_error else ""
+        return BranchError(code="branch_timed_out", message=what + before, retriable=True)
 
     def _outcome(self, status: BranchStatus, attempts: int, **fields: Any) -> dict[str, Any]:
         outcome = BranchOutcome(
