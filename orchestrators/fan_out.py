@@ -48,9 +48,11 @@ def fan_out(run: Run, branches: Sequence[Branch]) -> Generator[Task[Any], Any, F
     unfinished = [name for name, child in children.items() if not child.task.is_complete]
     cut_short = unfinished or len(children) < len(branches)
     interruption = run.interruption if cut_short else None
+    # Read before stopping: a branch that is told to stop then looks as if it had failed.
+    outcomes = [outcome(run, branch, children.get(branch.name)) for branch in branches]
     if unfinished:
         yield from stop(run, unfinished)
-    return FannedOut([outcome(run, branch, children.get(branch.name)) for branch in branches], interruption)
+    return FannedOut(outcomes, interruption)
 
 
 def slide(run: Run, waiting: deque[Branch], children: dict[str, Child]) -> Generator[Task[Any], Any]:

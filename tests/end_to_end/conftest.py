@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
+import pytest_asyncio
 
 from local_host.offline_model import OfflineModel
 from local_host.testing import running_host
@@ -68,7 +68,7 @@ class Chorus:
         return await self.result(await self.start(route, body))
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chorus() -> AsyncIterator[Chorus]:
     async with OfflineModel(directed_faults=True) as model:
         env = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "offline", "AZURE_OPENAI_ENDPOINT": ""}
