@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from local_host.offline.extractive import NOTHING, PROMPT_WORDS, pick, rank
+from local_host.offline.extractive import NOTHING, PROMPT_WORDS, heeded_smells, pick, rank
+from local_host.offline.lexicon import domains_of
 from local_host.offline.material import Material
-from local_host.offline.text import STOPWORDS, WORD, Unit, content_stems, stem
+from local_host.offline.text import STOPWORDS, WORD, Unit, content_stems, stem, stems
 from local_host.offline.votes import Ballot, concern, rank_options
 from local_host.offline.words import word_set
 
@@ -84,6 +85,12 @@ class Evidence:
                     counts[root] += 1
         return [spelling[root] for root, _ in sorted(counts.items(), key=lambda entry: -entry[1])]
 
+    @cached_property
+    def titles(self) -> list[str]:
+        """The first heading of each block."""
+        firsts = [re.search(r"(?m)^[ \t]*#{1,6}[ \t]+(\S.*)$", block.text) for block in self.material.blocks]
+        return [found[1].strip("# ") for found in firsts if found]
+
     def unit(self, place: Place) -> Unit | None:
         """The unit that a place in a list is about."""
         if place.focus is None or not self.findings:
@@ -107,16 +114,39 @@ class Evidence:
             return _turned([unit.text for unit in around], 0 if QUOTING_WORDS & set(place.words) else place.sibling)
         wanted = content_stems(f"{place.label} {place.hint}") - PROMPT_WORDS
         matching = [unit for unit in self.findings if unit.stems & wanted]
+        named = {
+            heading
+            for heading in dict.fromkeys(unit.heading for unit in self.units)
+            if stems(heading) and set(stems(heading)) <= wanted
+        }
+        under = [unit for unit in self.findings if unit.heading in named]
+        matching = [*under, *(unit for unit in matching if unit not in under)]
         ordered = [*matching, *(unit for unit in self.findings if unit not in matching)]
         return _turned(
             [unit.text for unit in ordered], 0 if matching or QUOTING_WORDS & set(place.words) else place.sibling
         )
 
     def phrases(self, place: Place) -> Iterator[str]:
-        """Short phrases cut from the sentences of this place."""
+        """Short phrases: the weaknesses that a line of code shows, else cut from the sentences of this place."""
+        focus = self.unit(place)
+        if focus is None:
+            yield from self.titles
+        else:
+            yield from (smell.label for smell in heeded_smells(focus, domains_of(content_stems(self.material.task))))
         for sentence in self.sentences(place):
             clause = next((part for part in CLAUSE_END.split(sentence) if len(part.split()) > 1), sentence)
             yield " ".join(clause.split()[:MAX_PHRASE_WORDS]).strip(" .!?\"'")
+
+    def stated(self, place: Place) -> Iterator[str]:
+        """What the material states outright as `label: value`, up to the end of its sentence or line."""
+        if not place.words:
+            return
+        label = r"[\s_-]+".join(map(re.escape, place.words))
+        for found in re.findall(
+            rf"(?im)(?:^|[\s\"*])(?:{label})\b[\"*]*[ \t]*[:=][ \t]*[\"*]*([^\n.,;\"*]+)", self.material.text
+        )[:5]:
+            if found.strip():
+                yield found.strip()
 
     def names(self, place: Place) -> Iterator[str]:
         """Names of what a value comes from: the blocks' names, the one of this place first."""
@@ -148,6 +178,8 @@ class Evidence:
         focus = self.unit(place) or (self.findings[0] if self.findings else None)
         if focus is None:
             return 1
+        if focus.line:
+            return focus.line
         text = next((block.text for block in self.material.blocks if block.name == focus.block), "")
         return text[: max(0, text.find(focus.text))].count("\n") + 1
 
@@ -172,8 +204,12 @@ class Evidence:
         return Ballot(question, units, self.material.task)
 
     def preferred(self, options: list[str], place: Place) -> list[int]:
-        """The indexes of the options, the chosen one first."""
-        return rank_options(options, self.ballot(place))
+        """The indexes of the options, the chosen one first: the one that the material states, else by a vote."""
+        ranked = rank_options(options, self.ballot(place))
+        if place.focus is None:
+            said = next(self.stated(place), "").casefold()
+            ranked.sort(key=lambda index: options[index].casefold() != said)
+        return ranked
 
     def says_yes(self, place: Place) -> bool:
         """Whether a boolean property holds, its name and description being the question."""

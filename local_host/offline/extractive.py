@@ -12,9 +12,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from local_host.offline.lexicon import COMFORTS, CONCERNS, DOMAINS, LOG_LEVELS, domains_of, smells_of
+from local_host.offline.lexicon import COMFORTS, CONCERNS, DOMAINS, LOG_LEVELS, domains_of
 from local_host.offline.material import Material
-from local_host.offline.text import WORD, Unit, content_stems
+from local_host.offline.smells import Smell, smells_of
+from local_host.offline.text import LOG_LINE, WORD, Unit, content_stems, stems
 
 NOTHING = "The input holds no text to work on."
 DEFAULT_SENTENCES = 4
@@ -24,6 +25,7 @@ CANDIDATES = 120
 REPETITION_WEIGHT = 0.7
 ENOUGH_SHARED_WORDS = 4.0
 SAME = 0.9
+HEADING_WEIGHT = 0.5
 SHORT_WORDS, LONG_WORDS = 4, 45
 # Words by which prompts speak about the work itself; they say nothing about what is relevant.
 PROMPT_WORDS = content_stems(
@@ -77,9 +79,10 @@ def summarise(material: Material) -> str:
     chosen = choose_units(material, wish)
     if not chosen:
         return NOTHING
-    if wish.points:
-        return "\n".join(f"- {_labelled(unit, material)}" for unit in chosen)
-    return _paragraphs(chosen, material)
+    said = (
+        "\n".join(f"- {_labelled(unit, material)}" for unit in chosen) if wish.points else _paragraphs(chosen, material)
+    )
+    return f"{said}\n\nMissing: {', '.join(material.missing)}." if material.missing else said
 
 
 def choose_units(material: Material, wish: Wish) -> list[Unit]:
@@ -113,13 +116,14 @@ def rank(units: list[Unit], task: str) -> list[float]:
     centroid_size = math.sqrt(sum(weight * weight for weight in centroid.values())) or 1.0
     wanted = query_weights(task)
     reachable = sum(weight for word, weight in wanted.items() if word in frequency) or 1.0
-    scores = []
+    scores, domains = [], domains_of(content_stems(task))
     for unit in units:
         words = sorted(unit.stems)
         size = math.sqrt(sum(rarity[word] ** 2 for word in words)) or 1.0
         central = sum(rarity[word] * centroid[word] for word in words) / (size * centroid_size)
         asked = sum(wanted.get(word, 0.0) for word in words)
-        scores.append(_score(unit, central, min(1.0, asked / min(reachable, ENOUGH_SHARED_WORDS))))
+        asked += HEADING_WEIGHT * sum(wanted.get(word, 0.0) for word in stems(unit.heading))
+        scores.append(_score(unit, central, min(1.0, asked / min(reachable, ENOUGH_SHARED_WORDS)), domains))
     return scores
 
 
@@ -159,23 +163,32 @@ def _raise_likeness(likeness: dict[int, float], candidates: list[Unit], other: U
         likeness[unit.position] = max(likeness[unit.position], len(unit.stems & other.stems) / union)
 
 
-def _score(unit: Unit, central: float, relevance: float) -> float:
-    score = 0.5 * central + relevance + cue(unit) + (0.1 if unit.position == 0 and not unit.is_line else 0.0)
+def _score(unit: Unit, central: float, relevance: float, domains: list[str]) -> float:
+    score = 0.5 * central + relevance + cue(unit, domains) + (0.1 if unit.position == 0 and not unit.is_line else 0.0)
     length = len(unit.text.split())
     if length < SHORT_WORDS:
         return 0.6 * score
     return 0.8 * score if length > LONG_WORDS and not unit.is_line else score
 
 
-def cue(unit: Unit) -> float:
+def cue(unit: Unit, domains: list[str]) -> float:
     """How telling a unit is by its own words: log levels for lines, signs of worry or comfort for prose."""
     signs = sum(CONCERNS.get(word, 0) + COMFORTS.get(word, 0) for word in unit.stems)
     weight = min(signs, 4) * 0.08
     if unit.is_line:
+        weight += 0.25 * sum(smell.weight for smell in heeded_smells(unit, domains))
+    if unit.is_line and LOG_LINE.match(unit.text):
         words = {word.lower() for word in WORD.findall(unit.text)}
-        weight += 0.25 * sum(smell for _, smell in smells_of(unit.text))
         weight += max((LOG_LEVELS[word] for word in words if word in LOG_LEVELS), default=0.0)
     return weight
+
+
+def heeded_smells(unit: Unit, domains: list[str]) -> list[Smell]:
+    """The weaknesses of a line of code that a reader of these domains heeds; with no domain, all."""
+    if not unit.is_line:
+        return []
+    found = smells_of(unit.text)
+    return [smell for smell in found if smell.domain in domains] if domains else list(found)
 
 
 def _within_words(units: list[Unit], max_words: int | None) -> list[Unit]:
@@ -191,7 +204,11 @@ def _within_words(units: list[Unit], max_words: int | None) -> list[Unit]:
 
 
 def _labelled(unit: Unit, material: Material) -> str:
-    return f"{unit.block}: {unit.text}" if unit.block and len(material.blocks) > 1 else unit.text
+    label = f"{unit.block}: " if unit.block and len(material.blocks) > 1 else ""
+    smells = heeded_smells(unit, domains_of(content_stems(material.task)))
+    if smells and "`" not in unit.text:
+        return f"{label}{smells[0].label} (line {unit.line}): `{unit.text}`"
+    return label + unit.text
 
 
 def _paragraphs(units: list[Unit], material: Material) -> str:

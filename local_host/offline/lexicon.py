@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from local_host.offline.text import stem
 from local_host.offline.words import word_set
 
@@ -55,7 +53,7 @@ DOMAIN_NAMES: dict[str, str] = {
     for domain, words in {
         "security": "security secure vulnerability attacker exploit safety hacker penetration",
         "performance": "performance speed latency efficiency scalability",
-        "style": "style readability maintainability clean conventions naming",
+        "style": "style readability maintainability maintainable clean conventions naming",
         "compliance": "compliance legal regulatory audit auditor regulation lawyer",
         "privacy": "privacy personal",
         "cost": "cost budget finance financial",
@@ -90,7 +88,8 @@ CONCERNS: dict[str, int] = {
     **dict.fromkeys(
         _stems(
             "risk concern problem issue warning warn weak bug defect slow timeout unclear doubt delay "
-            "complaint lost loss deprecated outdated unknown inconsistent exec shell unlikely disputed"
+            "complaint lost loss deprecated outdated unknown inconsistent exec shell unlikely "
+            "disputed indefinitely manual contradict exception broad swallowed"
         ),
         1,
     ),
@@ -144,30 +143,6 @@ CONNOTATIONS: dict[str, frozenset[str]] = {
         "human": "operator manual mistake typo engineer",
     }.items()
 }
-# Patterns of weak code, by the domain that looks for them; weights as in CONCERNS.
-SMELLS: tuple[tuple[str, int, re.Pattern[str]], ...] = (
-    (
-        "security",
-        3,
-        re.compile(
-            r"(?i)(?:select|insert|update|delete)\b.*(?:[\"']\s*(?:\+|%|\.format)|\{\w)|f[\"'](?:select|delete)"
-        ),
-    ),
-    (
-        "security",
-        3,
-        re.compile(r"\b(?:eval|exec|os\.system|os\.popen|pickle\.loads?|yaml\.load)\s*\(|shell\s*=\s*True"),
-    ),
-    ("security", 3, re.compile(r"(?i)\b\w*(?:password|passwd|secret|token|api_?key)\w*\s*[:=]\s*[\"'][^\"']{3,}")),
-    (
-        "security",
-        2,
-        re.compile(r"(?i)verify\s*=\s*False|\bmd5\b|\bsha1\b|innerHTML|debug\s*=\s*True|random\.(?:choice|randint)"),
-    ),
-    ("performance", 2, re.compile(r"(?i)select \*|range\(len\(|time\.sleep\(|\.readlines\(\)|\.append\(.*\.execute\(")),
-    ("style", 1, re.compile(r"except\s*:|import \*|\bglobal\b|\bTODO\b|\bFIXME\b|\bdef \w\(")),
-)
-
 # Where an option stands: -1 says all is well, +1 says it is as bad as can be.
 LEVELS: dict[str, float] = {
     word: level
@@ -189,8 +164,8 @@ LEVELS: dict[str, float] = {
         (
             0.7,
             "unsafe reject rejected deny denied decline block blocked fail failed vulnerable inappropriate "
-            "unacceptable noncompliant invalid incorrect false inaccurate unsupported bad remove negative malicious insecure harmful "
-            "refuted fake refutes broken down failure escalate",
+            "unacceptable noncompliant invalid incorrect false inaccurate unsupported bad remove "
+            "negative malicious insecure harmful refuted fake refutes broken down failure escalate",
         ),
         (0.95, "critical fatal emergency blocker catastrophic p0 sev0 extreme"),
     )
@@ -209,8 +184,3 @@ def domains_of(text_stems: frozenset[str]) -> list[str]:
     """The domains that a task or a voter's perspective names, in a fixed order."""
     named = {DOMAIN_NAMES[word] for word in text_stems if word in DOMAIN_NAMES}
     return [domain for domain in DOMAINS if domain in named]
-
-
-def smells_of(text: str) -> list[tuple[str, int]]:
-    """The (domain, weight) of every pattern of weak code in a line."""
-    return [(domain, weight) for domain, weight, pattern in SMELLS if pattern.search(text)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from html import unescape
@@ -22,6 +23,8 @@ STRAY_TAG = re.compile(rf"</?(?:{DATA_TAGS})(?:\s[^<>]*)?>")
 NAMING_ATTRIBUTES = ("name", "id", "title", "voter", "source")
 QUESTION_TAGS = ("question",)
 OPTION_TAGS = ("options",)
+# Names of what the prompt lacks, one a line.
+MISSING_TAGS = ("missing",)
 TASK_TAGS = ("task", "instructions")
 # What a request to repair an answer adds to the prompt: the old answer is no material.
 REPAIR = re.compile(r"\n*^<rejected_answer>.*", re.DOTALL | re.MULTILINE)
@@ -43,6 +46,15 @@ class Block:
     name: str
     text: str
 
+    def units(self) -> list[Unit]:
+        """Its sentences or lines; of JSON, the sentences of its values."""
+        if self.text[:1] in ("{", "["):
+            try:
+                return split_units("\n\n".join(_leaves(json.loads(self.text), "")), self.name)
+            except ValueError:
+                pass
+        return split_units(self.text, self.name)
+
 
 @dataclass(frozen=True)
 class Material:
@@ -55,12 +67,13 @@ class Material:
     blocks: tuple[Block, ...]
     question: str = ""
     options: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     is_ballot: bool = False
 
     @cached_property
     def units(self) -> list[Unit]:
         """Every sentence or line of every block, in order."""
-        units = [unit for block in self.blocks for unit in split_units(block.text, block.name)]
+        units = [unit for block in self.blocks for unit in block.units()]
         for position, unit in enumerate(units):
             unit.position = position
         return units
@@ -86,7 +99,7 @@ def read_material(instructions: str, user_input: str) -> Material:
     blocks = [
         Block(_name(tag, attributes), text)
         for tag, attributes, text in found
-        if tag not in (*QUESTION_TAGS, *OPTION_TAGS, *TASK_TAGS)
+        if tag not in (*QUESTION_TAGS, *OPTION_TAGS, *TASK_TAGS, *MISSING_TAGS)
     ]
     if not found:
         blocks, outside = [Block("", _untag(user_input))], ""
@@ -97,7 +110,8 @@ def read_material(instructions: str, user_input: str) -> Material:
     options = _listed_options("\n".join(tagged_options)) or _inline_options(f"{question}\n{instructions}")
     is_ballot = any(tag in QUESTION_TAGS for tag, _, _ in found) or user_input.strip() == question.strip() != ""
     options = options if is_ballot or tagged_options or question else ()
-    return Material(_untag(task), tuple(blocks), _untag(question), options, is_ballot)
+    missing = [line.strip() for tag, _, text in found if tag in MISSING_TAGS for line in text.splitlines()]
+    return Material(_untag(task), tuple(blocks), _untag(question), options, tuple(filter(None, missing)), is_ballot)
 
 
 def without_repair(user_input: str) -> str:
@@ -139,6 +153,21 @@ def _name(tag: str, attributes: str) -> str:
         if values.get(key):
             return unescape(values[key])
     return "" if tag in GENERIC_NAMES else tag
+
+
+def _leaves(value: object, key: str) -> Iterator[str]:
+    """The values of a JSON document as texts: sentences as they are, short ones behind their key."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, str(name))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner, key)
+    elif isinstance(value, str) and len(value.split()) > MAX_OPTION_WORDS:
+        yield value
+    elif value not in (None, ""):
+        label = key.replace("_", " ")
+        yield f"{label}: {value}." if label else f"{value}."
 
 
 def _untag(text: str) -> str:

@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from local_host.offline.evidence import Evidence, Place
@@ -127,7 +128,7 @@ def _told(place: Place, evidence: Evidence) -> Iterator[str]:
     if words & TERM_WORDS:
         teller = lambda: iter(evidence.terms[place.focus or 0 :][:8])  # noqa: E731
     elif words & NAME_WORDS:
-        teller = lambda: evidence.names(place)  # noqa: E731
+        teller = lambda: chain(evidence.stated(place), evidence.names(place))  # noqa: E731
     elif words & PHRASE_WORDS:
         teller = lambda: evidence.phrases(place)  # noqa: E731
     if teller is not None:

@@ -36,16 +36,19 @@ CODE_LINE = re.compile(
 )
 SHORT_PARAGRAPH_WORDS = 8
 MIN_STEM = 3
+SENTENCE_MARKS = tuple(".!?…:;)\"'”。！？")
 
 
 @dataclass(slots=True)
 class Unit:
-    """A sentence or line of the material: its words' stems, the name of its block, its place in the whole."""
+    """A sentence with the heading above it, or a line with its number in its block (from 1); its place in the whole."""
 
     text: str
     is_line: bool = False
     block: str = ""
     position: int = 0
+    line: int = 0
+    heading: str = ""
     stems: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -78,44 +81,53 @@ def split_units(text: str, block: str = "") -> list[Unit]:
     """The sentences of prose, without headings, or the lines of a log or of code; in order."""
     lines = [line.rstrip() for line in text.splitlines()]
     if is_line_document(lines):
-        found = [(line.strip(), True) for line in lines if WORD.search(line)]
-    else:
-        found = [(sentence, False) for paragraph in _paragraphs(lines) for sentence in _sentences(paragraph)]
-        if not found:
-            found = [(line.strip(" #*_"), False) for line in lines if WORD.search(line)]
-    return [Unit(said, is_line, block, position, content_stems(said)) for position, (said, is_line) in enumerate(found)]
+        return [
+            Unit(BULLET.sub("", line, count=1).strip(), True, block, line=number, stems=content_stems(line))
+            for number, line in enumerate(lines, 1)
+            if WORD.search(line)
+        ]
+    found = [
+        Unit(said, block=block, heading=heading, stems=content_stems(said))
+        for heading, paragraph in _paragraphs(lines)
+        for said in _sentences(paragraph)
+    ]
+    texts = [line.strip(" #*_") for line in lines if WORD.search(line)]
+    return found or [Unit(said, block=block, stems=content_stems(said)) for said in texts]
 
 
 def is_line_document(lines: list[str]) -> bool:
     """Whether most lines look like a log's or like code, so that the line is what carries meaning."""
-    filled = [line for line in lines if line.strip()]
+    filled = [BULLET.sub("", line, count=1) for line in lines if line.strip()]
     if len(filled) == 1:
         return bool(LOG_LINE.match(filled[0]))
     telling = sum(1 for line in filled if LOG_LINE.match(line) or CODE_LINE.match(line[:400]))
     return bool(filled) and telling * 2 >= len(filled)
 
 
-def _paragraphs(lines: list[str]) -> list[str]:
-    """Wrapped lines joined again; each list item is a paragraph; headings are left out."""
-    paragraphs: list[str] = []
-    open_paragraph = False
+def _paragraphs(lines: list[str]) -> list[tuple[str, str]]:
+    """(heading, paragraph) pairs: wrapped lines are joined again, and each list item is a paragraph."""
+    paragraphs: list[tuple[str, str]] = []
+    heading, is_open = "", False
     for line in lines:
-        if not line.strip() or HEADING.match(line):
-            open_paragraph = False
-        elif BULLET.match(line):
-            paragraphs.append(BULLET.sub("", line, count=1).strip())
-            open_paragraph = True
-        elif open_paragraph:
-            paragraphs[-1] += " " + line.strip()
+        said = line.strip()
+        if not said or HEADING.match(line):
+            heading = said.strip("#=-~*_ ") or heading
+            is_open = False
+        elif is_open and not BULLET.match(line):
+            paragraphs[-1] = (heading, f"{paragraphs[-1][1]} {said}")
         else:
-            paragraphs.append(line.strip())
-            open_paragraph = True
-    return _without_headings(paragraphs)
+            paragraphs.append((heading, BULLET.sub("", line, count=1).strip()))
+            is_open = True
+    return _without_titles(paragraphs)
 
 
-def _without_headings(paragraphs: list[str]) -> list[str]:
+def _without_titles(paragraphs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """A short paragraph that ends like no sentence is a title, unless everything here is short."""
-    whole = [p for p in paragraphs if p[-1] in ".!?…:;)\"'”。！？" or len(p.split()) > SHORT_PARAGRAPH_WORDS]
+    whole = [
+        (heading, said)
+        for heading, said in paragraphs
+        if said[-1:] in SENTENCE_MARKS or len(said.split()) > SHORT_PARAGRAPH_WORDS
+    ]
     return whole or paragraphs
 
 

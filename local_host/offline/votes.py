@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from local_host.offline.extractive import PROMPT_WORDS, pick, rank
+from local_host.offline.extractive import PROMPT_WORDS, heeded_smells, pick, rank
 from local_host.offline.lexicon import (
     COMFORTS,
     CONCERNS,
@@ -28,7 +28,6 @@ from local_host.offline.lexicon import (
     STRICT,
     YES,
     domains_of,
-    smells_of,
 )
 from local_host.offline.material import Material
 from local_host.offline.text import WORD, Unit, content_stems, stem, stems
@@ -125,7 +124,8 @@ def question_polarity(question: str) -> int:
 
 
 def _signs(unit: Unit, domains: list[str]) -> tuple[float, float]:
-    worry = float(sum(weight for domain, weight in smells_of(unit.text) if not domains or domain in domains))
+    """The signs of worry and of comfort in a unit; a negation turns those that follow it at once."""
+    worry = float(sum(smell.weight for smell in heeded_smells(unit, domains)))
     comfort = 0.0
     negated_until = -1
     for index, word in enumerate(WORD.findall(unit.text)):
@@ -143,9 +143,7 @@ def _signs(unit: Unit, domains: list[str]) -> tuple[float, float]:
 
 
 def _in_domain(unit: Unit, domains: list[str]) -> bool:
-    if any(domain in domains for domain, _ in smells_of(unit.text)):
-        return True
-    return any(unit.stems & DOMAINS[domain] for domain in domains)
+    return bool(heeded_smells(unit, domains)) or any(unit.stems & DOMAINS[domain] for domain in domains)
 
 
 def _levels(options: Sequence[str], ballot: Ballot) -> list[float | None] | None:
