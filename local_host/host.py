@@ -35,6 +35,7 @@ class Host:
         self._settings = settings
         self._base_url = base_url
         self._started = started
+        self._timers: TimerTriggers | None = None
         self._stops: list[Callable[[], Awaitable[object]]] = []
 
     async def start(self, listener: socket) -> list[str]:
@@ -54,11 +55,16 @@ class Host:
         self._stops.append(dispatcher.stop)
 
         invoker = Invoker(worker, client_config)
-        timers = TimerTriggers(invoker)
+        self._timers = TimerTriggers(invoker)
+        app.errors |= self._timers.read(app.timers, os.environ)
         await self._serve(listener, app, invoker, client_config({}), address)
-        app.errors |= timers.start(app.timers, os.environ)
-        self._stops.append(timers.stop)
         return describe(app, self._base_url, self._settings.route_prefix)
+
+    def start_timers(self) -> None:
+        """Begin to run the timer functions."""
+        if self._timers is not None:
+            self._timers.start()
+            self._stops.append(self._timers.stop)
 
     async def stop(self) -> None:
         """Stop every part; a part that does not stop in time is left behind."""

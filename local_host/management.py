@@ -180,7 +180,7 @@ class ManagementApi:
         known = self._orchestrators.get(name.lower())
         if known is None:
             names = ", ".join(sorted(self._orchestrators.values())) or "none"
-            return _error(404, f"The app has no orchestrator function {name!r}. It has: {names}.")
+            return _error(400, f"The app has no orchestrator function {name!r}. It has: {names}.")
         started = await self._in_thread(
             self._client.schedule_new_orchestration,
             known,

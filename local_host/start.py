@@ -59,6 +59,9 @@ def run(args: argparse.Namespace) -> int:
     code = 1
     try:
         settings = load_settings(app_dir, os.environ)
+        if not args.verbose:
+            # gRPC's core writes lines of its own to stderr when a connection ends.
+            os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
         configure_logging(settings.log_levels, verbose=args.verbose)
         with contextlib.ExitStack() as stack:
             listener = stack.enter_context(_listen(settings.port if args.port is None else args.port))
@@ -110,6 +113,7 @@ async def _serve(app_dir: Path, settings: HostSettings, listener: socket.socket,
             for line in starting.result():
                 print(line)
             print(f"Host ready in {time.monotonic() - started:.1f} s: http://localhost:{port}", flush=True)
+            host.start_timers()
             await stopping
     finally:
         starting.cancel()

@@ -52,19 +52,24 @@ class TimerTriggers:
 
     def __init__(self, invoker: Invoker) -> None:
         self._invoker = invoker
+        self._schedules: list[tuple[LoadedFunction, Schedule]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, functions: Sequence[LoadedFunction], environ: Mapping[str, str]) -> dict[str, str]:
-        """Begin to run the functions; return by name why some of them cannot be run."""
+    def read(self, functions: Sequence[LoadedFunction], environ: Mapping[str, str]) -> dict[str, str]:
+        """Read the schedules of the functions; return by name why some of them cannot be run."""
         errors: dict[str, str] = {}
         for function in functions:
             try:
                 schedule = parse_schedule(resolve_placeholders(str(function.trigger.get("schedule", "")), environ))
             except (ScheduleError, SettingsError) as error:
                 errors[function.name] = str(error)
-                continue
-            self._tasks.append(asyncio.create_task(self._run(function, schedule)))
+            else:
+                self._schedules.append((function, schedule))
         return errors
+
+    def start(self) -> None:
+        """Begin to run the functions."""
+        self._tasks = [asyncio.create_task(self._run(*scheduled)) for scheduled in self._schedules]
 
     async def stop(self) -> None:
         """Stop the schedules and give up the runs in work."""
