@@ -25,6 +25,7 @@ from shared.contracts.voting import VotingOutput
 
 PLAIN_WIDTH = 110
 BAR_CELLS = 20
+SHORT_CHARS = 16
 STATUS_STYLE = {"succeeded": "green", "partial": "yellow", "failed": "red", "cancelled": "red", "timed_out": "red"}
 
 Show = Callable[[RunView], None]
@@ -71,6 +72,8 @@ def _line_for_each_change(console: Console) -> Show:
 
     def show(view: RunView) -> None:
         nonlocal last
+        if view.phase == "pending":
+            return
         line = f"   {view.phase}: {view.progress.done} of {view.progress.total} branches done"
         if line != last:
             console.print(Text(line))
@@ -115,8 +118,8 @@ def cost_line(result: RunResult) -> str:
 def print_sums(console: Console, ended: Sequence[tuple[DemoRun, RunResult]]) -> None:
     """All runs as one table."""
     table = Table(box=box.SIMPLE_HEAD, title="All runs", title_justify="left")
-    for heading, right in (("run", False), ("pattern", False), ("status", False), ("reason", False)):
-        table.add_column(heading, justify="right" if right else "left")
+    for heading in ("run", "pattern", "status", "reason"):
+        table.add_column(heading)
     for heading in ("duration", "branches", "model calls", "tokens"):
         table.add_column(heading, justify="right")
     for run, result in ended:
@@ -170,12 +173,14 @@ def _print_reduction(console: Console, result: RunResult, output: MapReduceOutpu
 
 def _map_table(mapped: Sequence[BranchOutcome]) -> Table:
     outputs = [cast(dict[str, Any], outcome.output) for outcome in mapped]
-    table = Table(box=box.SIMPLE_HEAD, show_lines=False, padding=(0, 1, 1, 0))
-    table.add_column("document")
+    table = Table(box=box.SIMPLE_HEAD, leading=1, padding=(0, 1, 0, 0), expand=True)
+    table.add_column("document", no_wrap=True)
     keys = list(dict.fromkeys(key for output in outputs for key in output))
     for key in keys:
-        numeric = all(isinstance(output.get(key), int | float) for output in outputs)
-        table.add_column(key.replace("_", " "), justify="right" if numeric else "left")
+        values = [output.get(key) for output in outputs]
+        numeric = all(isinstance(value, int | float) for value in values)
+        long = any(len(_as_text(value)) > SHORT_CHARS for value in values)
+        table.add_column(key.replace("_", " "), justify="right" if numeric else "left", ratio=1 if long else None)
     for outcome, output in zip(mapped, outputs, strict=True):
         table.add_row(outcome.name, *(Text(_as_text(output.get(key))) for key in keys))
     return table

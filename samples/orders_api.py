@@ -62,9 +62,7 @@ def create_order():
     for item in data["items"]:
         total += item["price"] * item["quantity"]
     conn = db()
-    conn.execute(
-        f"INSERT INTO orders (customer_id, total, status) VALUES ({data['customer_id']}, {total}, 'open')"
-    )
+    conn.execute(f"INSERT INTO orders (customer_id, total, status) VALUES ({data['customer_id']}, {total}, 'open')")
     order_id = conn.execute("SELECT max(id) FROM orders").fetchone()[0]
     conn.commit()
     log.info("created order %s for %s with card %s", order_id, data["customer_id"], data["card_number"])
