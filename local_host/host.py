@@ -24,7 +24,7 @@ from local_host.settings import HostSettings, resolve_placeholders
 from local_host.timer_triggers import TimerTriggers
 
 _LOGGER = logging.getLogger(__name__)
-_STEP_LIMIT_S = 1.5
+_STEP_LIMIT_S = 0.8
 
 
 class Host:
@@ -68,11 +68,15 @@ class Host:
 
     async def stop(self) -> None:
         """Stop every part; a part that does not stop in time is left behind."""
+        # What the stop cuts off is no failure of the app.
+        logging.getLogger("local_host.in_process_worker").setLevel(logging.CRITICAL)
         while self._stops:
             stop = self._stops.pop()
             try:
                 async with asyncio.timeout(_STEP_LIMIT_S):
                     await stop()
+            except TimeoutError:
+                _LOGGER.warning("The app holds on to its thread: it is left behind")
             except Exception:
                 _LOGGER.exception("A part of the host did not stop")
 

@@ -24,7 +24,7 @@ MANAGEMENT_PATH = ("runtime", "webhooks", "durabletask")
 _LOGGER = logging.getLogger(__name__)
 _MAX_BODY_BYTES = 100 * 1024 * 1024
 _MAX_HEADER_BYTES = 64 * 1024
-_STOP_GRACE_S = 0.5
+_STOP_GRACE_S = 0.3
 # aiohttp writes these itself, from the body that it sends.
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive"})
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import override
 
 # What these say at INFO is about their own inner workings; `--verbose` shows it.
-_TALKATIVE = ("azure", "azure_functions_runtime", "durabletask", "asyncio", "grpc", "aiohttp")
+_TALKATIVE = ("azure", "durabletask", "asyncio", "grpc", "aiohttp")
 _COLOURS = {logging.DEBUG: "90", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
 _LEVELS = {
     "trace": logging.DEBUG,
@@ -45,4 +45,7 @@ def configure_logging(log_levels: Mapping[str, str], *, verbose: bool) -> None:
     root.setLevel(logging.DEBUG if verbose else _LEVELS.get(wanted.lower(), logging.INFO))
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.INFO if verbose else logging.WARNING)
+    if not verbose:
+        # The worker library logs what it then raises: each failure is shown once, by whoever catches it.
+        logging.getLogger("azure.functions").addFilter(lambda record: record.levelno < logging.ERROR)
     logging.captureWarnings(capture=True)

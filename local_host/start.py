@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import concurrent.futures.thread
 import contextlib
 import logging
 import os
@@ -30,9 +31,9 @@ What it is not: a place to run anything for real. All orchestrations and entitie
 stops. It checks no keys (as Core Tools does not). It runs no triggers but HTTP, timer and the
 durable ones, and drops the values of output bindings other than HTTP."""
 
-_LOGGER = logging.getLogger(__name__)
 _ADDRESS = "127.0.0.1"
 _BACKLOG = 1024
+_LEAVE_GRACE_S = 0.2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -155,12 +156,17 @@ def _prepare_environment(app_dir: Path, port: int) -> None:
 
 
 def _leave(code: int) -> int:
-    """Return the exit code, or end at once when a thread of the app would hold up the interpreter's exit."""
-    others = [t for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
-    if others:
-        _LOGGER.debug("Leaving behind %s", ", ".join(thread.name for thread in others))
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    """Return the exit code, or end at once when a function that cannot be interrupted would hold up the exit."""
+    # The interpreter waits for the threads of every pool, whether daemons or not, and for those that are no daemons.
+    pooled = set(concurrent.futures.thread._threads_queues)
+    waited_for = [t for t in threading.enumerate() if t in pooled or not t.daemon]
+    deadline = time.monotonic() + _LEAVE_GRACE_S
+    for thread in waited_for:
+        if thread is not threading.main_thread():
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                logging.shutdown()
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
     return code
