@@ -177,13 +177,21 @@ def _map_table(mapped: Sequence[BranchOutcome]) -> Table:
     table.add_column("document", no_wrap=True)
     keys = list(dict.fromkeys(key for output in outputs for key in output))
     for key in keys:
-        values = [output.get(key) for output in outputs]
-        numeric = all(isinstance(value, int | float) for value in values)
-        long = any(len(_as_text(value)) > SHORT_CHARS for value in values)
-        table.add_column(key.replace("_", " "), justify="right" if numeric else "left", ratio=1 if long else None)
+        _add_column(table, key.replace("_", " "), [output.get(key) for output in outputs])
     for outcome, output in zip(mapped, outputs, strict=True):
         table.add_row(outcome.name, *(Text(_as_text(output.get(key))) for key in keys))
     return table
+
+
+def _add_column(table: Table, heading: str, values: Sequence[JsonValue]) -> None:
+    """Short values keep to themselves, long ones share the width that is left."""
+    longest = max(len(_as_text(value)) for value in values)
+    if longest > SHORT_CHARS:
+        table.add_column(heading, ratio=1)
+    else:
+        numeric = all(isinstance(value, int | float) for value in values)
+        width = max(longest, *(len(word) for word in heading.split()))
+        table.add_column(heading, justify="right" if numeric else "left", width=width)
 
 
 def _panel(title: str, content: JsonValue, weight: int = 0) -> RenderableType:

@@ -28,9 +28,9 @@ def policy_vote(request: Request) -> None:
 
 
 def incident_digest(request: Request) -> None:
-    """Each incident report is a document."""
-    reports = sorted((SAMPLES / "incidents").glob("*.md"))
-    request["documents"] = [{"id": report.stem, "content": report.read_text("utf-8")} for report in reports]
+    """Each incident report is a document, known by its number."""
+    reports = {report.stem[:8]: report for report in sorted((SAMPLES / "incidents").glob("inc-*.md"))}
+    request["documents"] = [{"id": name, "content": report.read_text("utf-8")} for name, report in reports.items()]
 
 
 def log_analysis(request: Request) -> None:
