@@ -338,8 +338,13 @@ async def test_a_full_house_of_orchestrators_does_not_hold_up_activities() -> No
         first = await running.client.schedule_new_orchestration("call_same", input=5)
         held = await running.client.schedule_new_orchestration("held")
         await asyncio.wait_for(started.wait(), 10)
-        arrived = running.engine._instances[first].pending_events
-        await until(lambda: any(event.HasField("taskCompleted") for event in arrived))
+        instance = running.engine._instances[first]
+
+        def has_arrived() -> bool:
+            events = [*instance.pending_events, *instance.dispatched_events]
+            return any(event.HasField("taskCompleted") for event in events)
+
+        await until(has_arrived)
         gate.set()
         assert (await running.end_of(first)).get_output() == 5
         assert (await running.end_of(held)).get_output() == 1

@@ -4,6 +4,8 @@ import datetime
 
 import azure.durable_functions as df
 import azure.functions as func
+from durabletask import task
+from durabletask.entities import EntityInstanceId
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 app.configure_scheduled_tasks()
@@ -154,8 +156,8 @@ def recovers(context: df.DurableOrchestrationContext):
 
 
 @app.orchestration_trigger(context_name="context")
-def transfers(context: df.DurableOrchestrationContext):
-    source, target = df.EntityId("counter", "source"), df.EntityId("counter", "target")
+def transfers(context: task.OrchestrationContext, _):
+    source, target = EntityInstanceId("counter", "source"), EntityInstanceId("counter", "target")
     with (yield context.lock_entities([source, target])):
         taken = yield context.call_entity(source, "add", -1)
         given = yield context.call_entity(target, "add", 1)
