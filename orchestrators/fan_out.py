@@ -39,20 +39,23 @@ class Child:
 def fan_out(run: Run, branches: Sequence[Branch]) -> Generator[Task[Any], Any, FannedOut]:
     """Run `branches`, at most `max_concurrency` at a time, until all have ended or the run is interrupted."""
     children: dict[str, Child] = {}
-    if len(branches) <= run.policy.max_concurrency:
+    if run.interruption is None and len(branches) <= run.policy.max_concurrency:
         for branch in branches:
             children[branch.name] = start(run, branch)
         yield run.until(run.context.task_all([child.task for child in children.values()]))
     else:
         yield from slide(run, deque(branches), children)
-    unfinished = [name for name, child in children.items() if not child.task.is_complete]
-    cut_short = unfinished or len(children) < len(branches)
-    interruption = run.interruption if cut_short else None
-    # Read before stopping: a branch that is told to stop then looks as if it had failed.
-    outcomes = [outcome(run, branch, children.get(branch.name)) for branch in branches]
-    if unfinished:
+    interruption = run.interruption
+    ended = {name for name, child in children.items() if child.task.is_complete}
+    if unfinished := [name for name in children if name not in ended]:
         yield from stop(run, unfinished)
-    return FannedOut(outcomes, interruption)
+    # Read after stopping, because what ended meanwhile counts. A branch that was told to stop has not failed by itself.
+    outcomes = [
+        outcome(run, branch, children.get(branch.name), None if branch.name in ended else interruption)
+        for branch in branches
+    ]
+    cut_short = len(ended) < len(branches) or any(each.status == "timed_out" for each in outcomes)
+    return FannedOut(outcomes, interruption if cut_short else None)
 
 
 def slide(run: Run, waiting: deque[Branch], children: dict[str, Child]) -> Generator[Task[Any], Any]:
@@ -89,16 +92,17 @@ def stop(run: Run, names: Sequence[str]) -> Generator[Task[Any], Any]:
     yield run.context.task_any([run.context.call_activity(STOP_BRANCHES, instances)])
 
 
-def outcome(run: Run, branch: Branch, child: Child | None) -> BranchOutcome:
-    """What became of `branch`; `child` is None when it never started."""
+def outcome(run: Run, branch: Branch, child: Child | None, cut_by: Interruption | None) -> BranchOutcome:
+    """What became of `branch`; `child` is None when it never started, `cut_by` when it ended by itself."""
     if child is not None and child.task.is_complete and not child.task.is_failed:
         return BranchOutcome.model_validate(child.task.get_result())
     now = run.context.current_utc_datetime
-    if child is not None and child.task.is_failed:
+    if child is not None and cut_by is None:
         message = f"branch {branch.name!r} ended without an outcome: {child.task.get_exception()}"
         error = BranchError(code="branch_failed", message=message, retriable=True)
         return BranchOutcome.unfinished(branch.name, "failed", error, child.started_at, now)
-    status, why = INTERRUPTED[run.interruption or "cancelled"]
+    code = cut_by or "cancelled"
+    status, why = INTERRUPTED[code]
     state = "before the branch ended" if child else "before the branch started"
-    error = BranchError(code=run.interruption or "cancelled", message=f"{why} {state}", retriable=True)
+    error = BranchError(code=code, message=f"{why} {state}", retriable=True)
     return BranchOutcome.unfinished(branch.name, status, error, child.started_at if child else now, now)

@@ -65,10 +65,11 @@ class Run:
 
     @property
     def interruption(self) -> Interruption | None:
-        """What has interrupted the run so far."""
+        """What has interrupted the run so far. The clock tells of the deadline when its timer is late."""
         if self.cancel_event.is_complete:
             return "cancelled"
-        return "deadline_exceeded" if self.deadline_timer.is_complete else None
+        late = self.deadline_timer.is_complete or self.context.current_utc_datetime >= self.deadline
+        return "deadline_exceeded" if late else None
 
     def until(self, *tasks: Task[Any]) -> Task[Any]:
         """The first of `tasks`, or an interruption."""
