@@ -112,7 +112,7 @@ class Evidence:
                 key=lambda unit: (abs(unit.position - focus.position), unit.position < focus.position),
             )
             return _turned([unit.text for unit in around], 0 if QUOTING_WORDS & set(place.words) else place.sibling)
-        wanted = content_stems(f"{place.label} {place.hint}") - PROMPT_WORDS
+        wanted = content_stems(place.label) | (content_stems(place.hint) - PROMPT_WORDS)
         matching = [unit for unit in self.findings if unit.stems & wanted]
         named = {
             heading

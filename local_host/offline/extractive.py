@@ -35,7 +35,7 @@ PROMPT_WORDS = content_stems(
     "analyze analysis extract find read provide identify describe coherent finding findings matters "
     "explain agents answers agree contradict drop repetition add listed output format json plain "
     "words combine merge single one final result results material data between tags treat instruction "
-    "instructions never follow inside content question option options choose decide vote voter"
+    "instructions never inside content question option options choose decide vote voter"
 )
 WANTS_POINTS = re.compile(
     r"\b(?:points?|bullets?|lists?|risks?|findings?|issues?|vulnerabilit\w+|weakness\w*|recommendations?|action items|"

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -130,7 +131,6 @@ class OfflineModel:
     async def _as_openai(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Turns every failure into OpenAI's format, names the request and counts the answer."""
         route = f"{request.method} {request.path}"
-        request["id"] = f"req_offline{id(request):x}"
         try:
             if not request.path.startswith("/admin/"):
                 _check_authorization(request)
@@ -149,7 +149,7 @@ class OfflineModel:
             )
         self.statistics.answers[route, str(response.status)] += 1
         if not response.prepared:
-            response.headers["x-request-id"] = request["id"]
+            response.headers["x-request-id"] = f"req_{uuid.uuid4().hex}"
         return response
 
     def _generator(self, api: Api) -> Handler:

@@ -23,7 +23,9 @@ ABBREVIATIONS = word_set(
     "est al ca resp jan feb mar apr jun jul aug sep sept oct nov dec a.m p.m u.s"
 )
 SENTENCE_END = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"'”’)\]]))\s+(?=[\"'“‘(\[]?[^\W_a-z])|(?<=[。！？])")
-BULLET = re.compile(r"\s*(?:[-*•+]|\d{1,3}[.)])\s+")
+BULLET = re.compile(r"^\s*(?:[-*•+]|\d{1,3}[.)])\s+")
+# A number at the start of a wrapped line is no list item: only the first, or one after another, is.
+NUMBERED = re.compile(r"\s*(?!1[.)])\d")
 HEADING = re.compile(r"\s*#{1,6}\s+\S|\s*[=\-~*_]{3,}\s*$")
 LOG_LINE = re.compile(
     r"\s*(?:\[?\d{4}-\d\d-\d\d[T ]|\[?\d\d:\d\d:\d\d|\w{3} +\d{1,2} \d\d:\d\d"
@@ -107,17 +109,17 @@ def is_line_document(lines: list[str]) -> bool:
 def _paragraphs(lines: list[str]) -> list[tuple[str, str]]:
     """(heading, paragraph) pairs: wrapped lines are joined again, and each list item is a paragraph."""
     paragraphs: list[tuple[str, str]] = []
-    heading, is_open = "", False
+    heading, is_open, in_list = "", False, False
     for line in lines:
         said = line.strip()
         if not said or HEADING.match(line):
             heading = said.strip("#=-~*_ ") or heading
             is_open = False
-        elif is_open and not BULLET.match(line):
+        elif is_open and not (BULLET.match(line) and (in_list or not NUMBERED.match(line))):
             paragraphs[-1] = (heading, f"{paragraphs[-1][1]} {said}")
         else:
             paragraphs.append((heading, BULLET.sub("", line, count=1).strip()))
-            is_open = True
+            is_open, in_list = True, bool(BULLET.match(line))
     return _without_titles(paragraphs)
 
 

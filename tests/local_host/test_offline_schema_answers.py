@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from local_host.offline.answers import answer
 from local_host.offline.asks import OutputFormat
 from local_host.offline.errors import ApiError
 
+THOUGHTFUL: dict[str, Any] = json.loads(Path(__file__).with_name("offline_schemas.json").read_text())
 INCIDENT = """<document id="incident-7">
 On 2026-03-04 the checkout service failed because the disk of the primary database was full. Engineers restarted the
 database at 10:42. Customers saw 47 minutes of downtime. The alert on free disk space was never configured. Write to
-ops@example.org about the follow-up. See https://status.example.org/incident/7 for the timeline. Ticket INC-2047 tracks it.
+ops@example.org about the follow-up. See https://status.example.org/incident/7 for the timeline. Ticket INC-2047
+tracks it.
 </document>"""
 
 
@@ -144,53 +147,7 @@ def test_any_text_at_all_can_fill_a_schema_and_does_so_in_one_way(schema: Any, t
     assert filled(schema, text) == filled(schema, text)
 
 
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"$ref": "#/$defs/node", "$defs": {"node": object_of(value={"type": "string"}, next={"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]})}},
-        {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}, "name": {"type": "string"}}, "required": ["children", "name"]},
-        {"$defs": {"tree": object_of(left={"anyOf": [{"type": "null"}, {"$ref": "#/$defs/tree"}]}, right={"anyOf": [{"$ref": "#/$defs/tree"}, {"type": "null"}]})}, "$ref": "#/$defs/tree"},
-        {"$defs": {"a": {"type": "object", "properties": {"b": {"$ref": "#/$defs/b"}}}, "b": {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}}}, "$ref": "#/$defs/a"},
-        {"$defs": {"id": {"$anchor": "id", "type": "string", "pattern": "^[a-z]+$"}}, "type": "object", "properties": {"id": {"$ref": "#id"}}, "required": ["id"]},
-        {"$defs": {"a~b/c": {"type": "integer"}}, "type": "array", "items": {"$ref": "#/$defs/a~0b~1c"}},
-        {"type": "string", "not": {"const": "x"}, "minLength": 1},
-        {"enum": ["low", "high"], "not": {"const": "high"}},
-        {"not": {"type": ["string", "object", "array"]}},
-        {"type": "object", "properties": {"kind": {"enum": ["a", "b"]}}, "required": ["kind"], "not": {"properties": {"kind": {"const": "a"}}}},
-        {"oneOf": [{"type": "integer", "multipleOf": 3}, {"type": "integer", "multipleOf": 5}]},
-        {"oneOf": [{"type": "string"}, {"type": "string", "maxLength": 5}]},
-        {"type": "object", "properties": {"kind": {"type": "string"}}, "required": ["kind"], "oneOf": [{"properties": {"kind": {"const": "x"}}}, {"properties": {"kind": {"const": "y"}, "z": {"type": "integer"}}, "required": ["z"]}]},
-        {"allOf": [{"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}, {"properties": {"a": {"maxLength": 4}, "b": {"type": "integer"}}, "required": ["b"]}]},
-        {"allOf": [{"type": "number", "minimum": 3}, {"maximum": 3.5}, {"not": {"type": "integer"}}]},
-        {"type": "object", "properties": {"kind": {"enum": ["car", "boat"]}}, "required": ["kind"], "if": {"properties": {"kind": {"const": "car"}}}, "then": {"properties": {"wheels": {"const": 4}}, "required": ["wheels"]}, "else": {"required": ["sails"], "properties": {"sails": {"type": "integer", "minimum": 1}}}},
-        {"type": "object", "properties": {"card": {"type": "string"}}, "dependentRequired": {"card": ["address"]}},
-        {"type": "object", "properties": {"card": {"type": "string"}}, "dependentSchemas": {"card": {"properties": {"cvc": {"type": "string", "pattern": "^\\d{3}$"}}, "required": ["cvc"]}}},
-        {"type": "object", "patternProperties": {"^x-[a-z]+$": {"type": "integer"}}, "additionalProperties": False, "minProperties": 1},
-        {"type": "object", "propertyNames": {"pattern": "^[A-Z]{3}$"}, "additionalProperties": {"type": "number"}, "minProperties": 2},
-        {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}, "c": {"type": "string"}}, "maxProperties": 2, "required": ["c"]},
-        {"type": "array", "contains": {"const": 7}, "items": {"type": "integer"}, "minItems": 3},
-        {"type": "array", "contains": {"type": "string"}, "minContains": 2, "maxContains": 2, "minItems": 4, "items": {"type": ["string", "integer"]}},
-        {"type": "array", "uniqueItems": True, "minItems": 3, "items": {"enum": [1, 2, 3]}},
-        {"type": "array", "uniqueItems": True, "minItems": 2, "maxItems": 2, "items": {"type": "boolean"}},
-        {"type": "array", "uniqueItems": True, "minItems": 5, "items": {"type": "integer", "minimum": 10, "maximum": 14}},
-        {"type": "array", "uniqueItems": True, "minItems": 4, "items": object_of(name={"type": "string"}, n={"type": "integer"})},
-        {"type": "number", "multipleOf": 0.01, "minimum": 0.05, "maximum": 0.1},
-        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.001},
-        {"type": "integer", "multipleOf": 7, "minimum": 100, "maximum": 106},
-        {"allOf": [{"multipleOf": 4}, {"multipleOf": 6}], "type": "integer", "minimum": 1},
-        {"type": "integer", "minimum": -10, "exclusiveMaximum": -8},
-        {"type": "string", "pattern": r"^(?:\d{4}-Q[1-4]|n/a)$"},
-        {"type": "string", "pattern": "^[a-z]+$", "minLength": 12, "maxLength": 14},
-        {"type": "string", "pattern": r"^#[0-9a-fA-F]{6}$"},
-        {"type": "string", "pattern": r"^\+?[1-9]\d{7,14}$"},
-        {"type": "string", "maxLength": 0},
-        {"type": "array", "maxItems": 0},
-        {"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"x": {"type": "integer"}}, "type": "array", "items": [{"$ref": "#/definitions/x"}, {"type": "string"}], "additionalItems": False, "minItems": 2},
-        {"type": "object", "properties": {"a": {}}, "unevaluatedProperties": False},
-        {"type": "object", "properties": {"a": {"$ref": "#/$defs/s", "description": "d", "minLength": 4}}, "$defs": {"s": {"type": "string", "maxLength": 6}}},
-    ],
-    ids=lambda schema: json.dumps(schema)[:60],
-)  # fmt: skip
+@pytest.mark.parametrize("schema", THOUGHTFUL.values(), ids=THOUGHTFUL.keys())
 def test_schemas_that_need_thought_get_a_valid_answer(schema: Any) -> None:
     filled(schema)
 
