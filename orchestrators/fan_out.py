@@ -54,7 +54,7 @@ def fan_out(run: Run, branches: Sequence[Branch]) -> Generator[Task[Any], Any, F
         outcome(run, branch, children.get(branch.name), None if branch.name in ended else interruption)
         for branch in branches
     ]
-    cut_short = len(ended) < len(branches) or any(each.status == "timed_out" for each in outcomes)
+    cut_short = interruption == "cancelled" or any(each.status == "timed_out" for each in outcomes)
     return FannedOut(outcomes, interruption if cut_short else None)
 
 

@@ -109,10 +109,10 @@ class Run:
 
     def _verdict(self, branches: FannedOut, aggregation: FannedOut | None) -> tuple[RunStatus, CompletionReason]:
         status, reason = verdict(branches.outcomes, self.policy, branches.interruption)
+        if aggregation is not None and aggregation.interruption == "cancelled":
+            return "cancelled", "cancelled"
         if aggregation is None or not aggregation.missing:
             return status, reason
-        if aggregation.interruption == "cancelled":
-            return "cancelled", "cancelled"
         return "partial", aggregation.interruption or "aggregation_failed"
 
 

@@ -326,6 +326,15 @@ def test_a_cancel_in_the_turn_of_the_last_completion_but_before_it_cancels() -> 
     assert statuses(drive.ended) == {"a": "succeeded", "b": "succeeded"}
 
 
+def test_a_deadline_that_cost_nothing_is_not_the_reason() -> None:
+    drive = start("a", "b", deadline_s=10)
+    succeed(drive, "a")
+    drive.pass_time(10)
+    succeed(drive, "b")
+    let_stop(drive)
+    assert verdict(drive.ended) == ("succeeded", "all_completed")
+
+
 @pytest.mark.parametrize("code", ["branch_timed_out", "call_timed_out"])
 def test_branches_that_end_at_the_deadline_before_the_runs_timer_end_the_run_by_deadline(code: str) -> None:
     """Branch and run have the same moment to end at; which timer goes off first is chance."""
