@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -34,6 +35,7 @@ from shared.errors import (
     RateLimited,
     Refused,
 )
+from shared.json_values import as_encodable
 from shared.prompts import instructions_for
 from shared.schemas import is_strict
 from shared.settings import ModelSettings
@@ -99,13 +101,13 @@ class OpenAIModel:
     async def complete(self, agent: AgentSpec, prompt: str, timeout_s: float) -> Completion:
         """Make one call. A refusal, a filtered answer and every failure of the service are `AgentError`s."""
         if timeout_s <= 0:
-            raise CallTimedOut("no time was left for the call")
+            raise CallTimedOut("no time was left for the call", usage=Usage())
         client = self._open()
         call = self._respond if self._settings.api == "responses" else self._chat
         try:
             # The client's own timeout bounds each read; a trickling answer would outlive it.
             async with asyncio.timeout(timeout_s):
-                return await call(client.with_options(timeout=timeout_s), agent, prompt)
+                return await call(client, agent, prompt, timeout_s)
         except TimeoutError as exc:
             raise CallTimedOut(f"no answer within {timeout_s:.1f} s") from exc
         except AgentError:
@@ -130,7 +132,7 @@ class OpenAIModel:
             self._client = AsyncOpenAI(api_key=key, base_url=settings.base_url, max_retries=0)
         return self._client
 
-    async def _respond(self, client: AsyncOpenAI, agent: AgentSpec, prompt: str) -> Completion:
+    async def _respond(self, client: AsyncOpenAI, agent: AgentSpec, prompt: str, timeout_s: float) -> Completion:
         options: dict[str, Any] = {}
         if agent.temperature is not None:
             options["temperature"] = agent.temperature
@@ -138,16 +140,18 @@ class OpenAIModel:
             options["max_output_tokens"] = agent.max_output_tokens
         if agent.output_schema is not None:
             options["text"] = {"format": {"type": "json_schema", **_schema_format(agent)}}
-        response = await cast(Any, client.responses).create(
+        response: Response = await cast(Any, client.responses).create(
             model=agent.model or self._settings.model,
             instructions=instructions_for(agent.instructions),
             input=prompt,
             store=False,
+            timeout=timeout_s,
             **options,
         )
-        return _from_response(response)
+        with reading_answer():
+            return _from_response(response)
 
-    async def _chat(self, client: AsyncOpenAI, agent: AgentSpec, prompt: str) -> Completion:
+    async def _chat(self, client: AsyncOpenAI, agent: AgentSpec, prompt: str, timeout_s: float) -> Completion:
         options: dict[str, Any] = {}
         if agent.temperature is not None:
             options["temperature"] = agent.temperature
@@ -157,15 +161,17 @@ class OpenAIModel:
             options["max_tokens" if older else "max_completion_tokens"] = agent.max_output_tokens
         if agent.output_schema is not None:
             options["response_format"] = {"type": "json_schema", "json_schema": _schema_format(agent)}
-        completion = await cast(Any, client.chat.completions).create(
+        completion: ChatCompletion = await cast(Any, client.chat.completions).create(
             model=agent.model or self._settings.model,
             messages=[
                 {"role": "system", "content": instructions_for(agent.instructions)},
                 {"role": "user", "content": prompt},
             ],
+            timeout=timeout_s,
             **options,
         )
-        return _from_chat(completion)
+        with reading_answer():
+            return _from_chat(completion)
 
 
 def entra_token_provider() -> Callable[[], Awaitable[str]]:
@@ -180,7 +186,8 @@ def entra_token_provider() -> Callable[[], Awaitable[str]]:
         try:
             return await asyncio.to_thread(from_credential)
         except ClientAuthenticationError as exc:
-            raise NotAuthenticated(f"no Entra ID token for Azure OpenAI: {_short(exc.message)}") from exc
+            message = f"no Entra ID token for Azure OpenAI: {_short(exc.message)}"
+            raise NotAuthenticated(message, usage=Usage()) from exc
 
     return token
 
@@ -238,19 +245,36 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
         try:
             seconds = float(raw) * scale
         except ValueError:
-            try:
-                seconds = (parsedate_to_datetime(raw).astimezone(UTC) - now).total_seconds()
-            except ValueError:
+            date = _http_date(raw)
+            if date is None:
                 continue
+            seconds = (date - now).total_seconds()
         if not isnan(seconds):
             return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
     return None
+
+
+def _http_date(raw: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(raw)
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _schema_format(agent: AgentSpec) -> dict[str, Any]:
     schema = agent.output_schema or {}
     name = "".join(character if character.isalnum() else "_" for character in agent.name)
     return {"name": name, "schema": schema, "strict": is_strict(schema)}
+
+
+@contextmanager
+def reading_answer() -> Generator[None]:
+    """The client does not check the shape of an answer; one that has another shape is a fault of the service."""
+    try:
+        yield
+    except (AttributeError, TypeError, ValueError, LookupError) as exc:
+        raise ModelUnavailable(f"the model's answer could not be read: {_short(exc)}") from exc
 
 
 def _from_response(response: Response) -> Completion:
@@ -271,7 +295,8 @@ def _from_response(response: Response) -> Completion:
     if response.status == "failed" or response.error is not None:
         message = response.error.message if response.error else "no reason given"
         raise ModelUnavailable(f"the model failed: {_short(message)}", usage=counted)
-    return Completion(response.output_text, counted, response.model, truncated=reason == "max_output_tokens")
+    text = as_encodable(response.output_text)
+    return Completion(text, counted, response.model, truncated=reason == "max_output_tokens")
 
 
 def _from_chat(completion: ChatCompletion) -> Completion:
@@ -289,7 +314,7 @@ def _from_chat(completion: ChatCompletion) -> Completion:
         raise Refused(f"the model declined: {_short(choice.message.refusal)}", usage=counted)
     if choice.finish_reason == "content_filter":
         raise ContentFiltered("the answer was stopped by a content filter", usage=counted)
-    text = choice.message.content or ""
+    text = as_encodable(choice.message.content or "")
     return Completion(text, counted, completion.model, truncated=choice.finish_reason == "length")
 
 
@@ -303,5 +328,5 @@ def _service_message(error: Any) -> str:
 
 
 def _short(error: object) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = as_encodable(" ".join(str(error).split())) or type(error).__name__
     return text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]}…"
