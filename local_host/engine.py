@@ -232,8 +232,20 @@ class LocalEngine(Lineage, EntityRules):
 
     @override
     def _terminate_instance_internal(self, instance_id: str, output: str | None, recursive: bool = False) -> None:
+        """Terminate an instance; one that has not started yet ends without running its first step."""
+        if instance_id not in self._not_yet_started:
+            super()._terminate_instance_internal(instance_id, output, recursive)
+            return
         self._not_yet_started.discard(instance_id)
-        super()._terminate_instance_internal(instance_id, output, recursive)
+        instance = self._instances[instance_id]
+        instance.status = pb.ORCHESTRATION_STATUS_TERMINATED
+        instance.output = output
+        instance.completed_at = instance.last_updated_at = datetime.now(UTC)
+        ended = helpers.new_execution_completed_event(instance.status, output)
+        instance.history.extend([*instance.pending_events, ended])
+        instance.pending_events.clear()
+        _stamp(instance.history)
+        self._notify_waiters(instance_id)
 
     # --- Timers ---
 

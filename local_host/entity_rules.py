@@ -55,7 +55,8 @@ class EntityRules(InMemoryOrchestrationBackend):
     @override
     def _try_grant_pending_locks(self) -> None:
         """Let waiting operations go on, then the next owner: the base calls this after each unlock."""
-        for entity_id in [e for e in self._held_back if self._entities[e].locked_by is None]:
+        unlocked = [entity_id for entity_id in self._held_back if self._entities[entity_id].locked_by is None]
+        for entity_id in unlocked:
             for event in self._held_back.pop(entity_id):
                 super()._queue_entity_operation(entity_id, event)
         super()._try_grant_pending_locks()
@@ -109,3 +110,29 @@ class EntityRules(InMemoryOrchestrationBackend):
                 return super().QueryEntities(query, context)
             finally:
                 self._entities = everything
+
+    @override
+    def CleanEntityStorage(
+        self, request: pb.CleanEntityStorageRequest, context: grpc.ServicerContext
+    ) -> pb.CleanEntityStorageResponse:
+        """Forget idle entities without a state.
+
+        The base also forgets those that are at work or locked, and takes every lock for an orphan; here an
+        orchestration's locks end with it, so that there are no orphans.
+        """
+        if not request.removeEmptyEntities:
+            return pb.CleanEntityStorageResponse()
+        with self._lock:
+            idle = [entity_id for entity_id, entity in self._entities.items() if self._is_idle(entity)]
+            for entity_id in idle:
+                del self._entities[entity_id]
+        return pb.CleanEntityStorageResponse(emptyEntitiesRemoved=len(idle))
+
+    def _is_idle(self, entity: EntityState) -> bool:
+        return (
+            entity.serialized_state is None
+            and entity.locked_by is None
+            and not entity.pending_operations
+            and entity.instance_id not in self._entity_in_flight
+            and entity.instance_id not in self._held_back
+        )

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, override
 
 from local_host.datums import from_datum, to_datum
 from local_host.messages import (
@@ -60,6 +60,8 @@ class InProcessWorker:
 
     async def invoke(self, invocation: Invocation) -> InvocationResult:
         """Run one function to its end. A failing function is a `Failure`, never an exception."""
+        if self._closing:
+            return InvocationResult(failure=Failure("WorkerClosed", "The worker takes no more calls", ""))
         function = self._functions.get(invocation.function_id)
         if function is None:
             message = f"No function has the id {invocation.function_id!r}; was the app loaded?"
@@ -129,7 +131,7 @@ def _index(root: Path) -> list[LoadedFunction]:
     handle_event.load_binding_registry()
     _start_threads()
     library: Any = native_invocation
-    library.logger = _FailureCatcher()
+    library.logger = _FailureCatcher(logging.getLogger("azure_functions_runtime"))
     handle_event.load_function_metadata(str(root), caller_info="local_host")
     return [
         LoadedFunction(
@@ -226,14 +228,15 @@ async def _cancel_everything() -> None:
 _CAUGHT: ContextVar[BaseException | None] = ContextVar("caught", default=None)
 
 
-class _FailureCatcher:
+class _FailureCatcher(logging.LoggerAdapter[logging.Logger]):
     """Stands in for the library's logger where it reports a failed invocation.
 
     The library answers with a text only; here the exception itself is at hand. It also keeps the same failure
     from being logged twice.
     """
 
-    def exception(self, *_: object) -> None:
+    @override
+    def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
         _CAUGHT.set(sys.exception())
 
 

@@ -54,6 +54,15 @@ def wait_for_event(ctx: task.OrchestrationContext, _: Any):
     return (yield ctx.wait_for_external_event("go"))
 
 
+def count(ctx: task.ActivityContext, name: str) -> int:
+    CALLS[name] += 1
+    return CALLS[name]
+
+
+def counts_calls(ctx: task.OrchestrationContext, name: str):
+    return (yield ctx.call_activity(count, input=name))
+
+
 def nap(ctx: task.OrchestrationContext, seconds: float):
     yield ctx.create_timer(timedelta(seconds=seconds))
     return "awake"
@@ -176,8 +185,9 @@ def hub(hub_of: Callable[..., Any]) -> Any:
             locks_and_waits,
             adds,
             abandons_a_call,
+            counts_calls,
         ],
-        activities=[echo, gated, flaky],
+        activities=[echo, gated, flaky, count],
         entities=[Counter],
     )
 
@@ -352,9 +362,12 @@ def test_an_instance_scheduled_for_later_starts_then(hub: Any) -> None:
 
 def test_an_instance_scheduled_for_later_can_be_terminated_before(hub: Any) -> None:
     due = datetime.now(UTC) + timedelta(hours=1)
-    instance_id = hub.client.schedule_new_orchestration(wait_for_event, start_at=due)
-    hub.client.terminate_orchestration(instance_id)
-    assert hub.end_of(instance_id).runtime_status == OrchestrationStatus.TERMINATED
+    instance_id = hub.client.schedule_new_orchestration(counts_calls, input="early end", start_at=due)
+    hub.client.terminate_orchestration(instance_id, output="not needed")
+    state = hub.end_of(instance_id)
+    assert state.runtime_status == OrchestrationStatus.TERMINATED
+    assert state.get_output() == "not needed"
+    assert hub.run(counts_calls, input="early end").get_output() == 1
 
 
 # --- Managing instances ---
@@ -463,6 +476,21 @@ def test_the_locks_of_a_terminated_orchestration_are_released(hub: Any) -> None:
     hub.client.terminate_orchestration(owner)
     assert hub.end_of(other).get_output() == 11
     assert hub.client.get_entity(EntityInstanceId("Counter", "orphan")).get_locked_by() is None
+
+
+def test_cleaning_up_leaves_locks_and_forgets_entities_without_a_state(hub: Any) -> None:
+    owner = hub.client.schedule_new_orchestration(locks_and_waits, input="kept")
+    until(lambda: state_of(hub, owner).serialized_custom_status == '"locked"', "the lock")
+    hub.client.signal_entity(EntityInstanceId("Counter", "empty"), "get")
+    until(lambda: "@counter@empty" in hub.engine._entities, "the entity")
+    until(lambda: hub.client.clean_entity_storage().empty_entities_removed, "the clean-up")
+    assert "@counter@empty" not in hub.engine._entities
+    other = hub.client.schedule_new_orchestration(adds, input="kept")
+    running(hub, other)
+    assert hub.run(one_activity, input=1).get_output() == 1
+    assert entity_state(hub, EntityInstanceId("Counter", "kept")) == 1
+    hub.client.raise_orchestration_event(owner, "go")
+    assert hub.end_of(other).get_output() == 11
 
 
 def test_a_delayed_signal_arrives_at_its_time(hub: Any) -> None:

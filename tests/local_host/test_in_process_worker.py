@@ -234,6 +234,8 @@ async def test_closing_gives_up_the_functions_that_still_run(fresh_app_process: 
     result = await asyncio.wait_for(call, 1)
     assert result.failure is not None
     assert result.failure.error_type == "CancelledError"
+    refused = await worker.invoke(Invocation("an-id", waiting.function_id, ()))
+    assert refused.failure == Failure("WorkerClosed", "The worker takes no more calls", "")
 
 
 @pytest.mark.parametrize(
