@@ -16,7 +16,12 @@ async def site(scope, receive, send):
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
-    answer = {"path": scope["path"], "method": scope["method"], "query": scope["query_string"].decode(), "body": len(body)}
+    answer = {
+        "path": scope["path"],
+        "method": scope["method"],
+        "query": scope["query_string"].decode(),
+        "body": len(body),
+    }
     await send({"type": "http.response.start", "status": 203, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
 

@@ -11,7 +11,7 @@ def Counter(context: df.DurableEntityContext):
     elif context.operation_name == "reset":
         value = 0
     elif context.operation_name == "delete":
-        context.destruct_on_exit() if hasattr(context, "destruct_on_exit") else context.set_state(None)
+        context.destruct_on_exit()
         return
     context.set_result(value)
     context.set_state(value)
@@ -26,7 +26,7 @@ def count_up(context: df.DurableOrchestrationContext):
 
 
 @bp.orchestration_trigger(context_name="context")
-def transfer(context: df.DurableOrchestrationContext):
+def transfer(context, _):
     """Moves an amount from one counter to the other while both are locked."""
     source, target = df.EntityId("Counter", "source"), df.EntityId("Counter", "target")
     with (yield context.lock_entities([source, target])):

@@ -3,8 +3,8 @@ import json
 import logging
 import os
 import sys
-import threading
 import time
+from pathlib import Path
 
 import azure.functions as func
 from more import bp
@@ -13,12 +13,13 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 app.register_functions(bp)
 
 ticks = []
-finished = threading.Event()
 
 
 @app.route(route="echo", methods=["POST", "PUT"])
 async def echo(req: func.HttpRequest) -> func.HttpResponse:
-    return func.HttpResponse(req.get_body(), mimetype="application/octet-stream", headers={"X-Length": str(len(req.get_body()))})
+    return func.HttpResponse(
+        req.get_body(), mimetype="application/octet-stream", headers={"X-Length": str(len(req.get_body()))}
+    )
 
 
 @app.route(route="inspect")
@@ -30,7 +31,7 @@ def inspect(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         "tag": req.headers.get("X-TAG"),
         "function": context.function_name,
         "settings": [os.environ["GREETING"], os.environ["OVERRIDDEN"]],
-        "cwd": os.getcwd(),
+        "cwd": str(Path.cwd()),
     }
     return func.HttpResponse(json.dumps(body), mimetype="application/json")
 
@@ -74,7 +75,9 @@ async def slow(req: func.HttpRequest) -> str:
 
 @app.route(route="blocking")
 async def blocking(req: func.HttpRequest) -> str:
-    time.sleep(0.3)
+    logging.info("blocking began")
+    while not Path(req.params["until"]).exists():
+        time.sleep(0.01)  # noqa: ASYNC251 - a function that blocks its loop, as some do
     return "done"
 
 
