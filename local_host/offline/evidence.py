@@ -15,7 +15,9 @@ from local_host.offline.text import STOPWORDS, WORD, Unit, content_stems, stem, 
 from local_host.offline.votes import Ballot, concern, rank_options
 from local_host.offline.words import word_set
 
-MAX_FINDINGS = 30
+MAX_FINDINGS = 16
+SUMMARY_SENTENCES = 3
+NEIGHBOURS = 4
 # Fields of a finding that are to hold its very sentence.
 QUOTING_WORDS = word_set(
     "evidence quote excerpt description finding issue risk problem text detail details event point "
@@ -103,28 +105,33 @@ class Evidence:
             return [NOTHING]
         focus = self.unit(place)
         if focus is not None:
-            around = sorted(
-                (
-                    unit
-                    for unit in self.units[max(0, focus.position - 4) : focus.position + 5]
-                    if unit.block == focus.block
-                ),
-                key=lambda unit: (abs(unit.position - focus.position), unit.position < focus.position),
-            )
-            return _turned([unit.text for unit in around], 0 if QUOTING_WORDS & set(place.words) else place.sibling)
+            texts = [unit.text for unit in self._around(focus)]
+            return _turned(texts, 0 if QUOTING_WORDS & set(place.words) else place.sibling)
         wanted = content_stems(place.label) | (content_stems(place.hint) - PROMPT_WORDS)
-        matching = [unit for unit in self.findings if unit.stems & wanted]
-        named = {
-            heading
-            for heading in dict.fromkeys(unit.heading for unit in self.units)
-            if stems(heading) and set(stems(heading)) <= wanted
-        }
-        under = [unit for unit in self.findings if unit.heading in named]
-        matching = [*under, *(unit for unit in matching if unit not in under)]
+        matching = [*self._under_heading(wanted), *(unit for unit in self.findings if unit.stems & wanted)]
         ordered = [*matching, *(unit for unit in self.findings if unit not in matching)]
-        return _turned(
-            [unit.text for unit in ordered], 0 if matching or QUOTING_WORDS & set(place.words) else place.sibling
+        texts = list(dict.fromkeys(unit.text for unit in ordered))
+        return _turned(texts, 0 if matching or QUOTING_WORDS & set(place.words) else place.sibling)
+
+    def _around(self, focus: Unit) -> list[Unit]:
+        """A unit and its neighbours in the block, the nearest first."""
+        near = self.units[max(0, focus.position - NEIGHBOURS) : focus.position + NEIGHBOURS + 1]
+        return sorted(
+            (unit for unit in near if unit.block == focus.block),
+            key=lambda unit: (abs(unit.position - focus.position), unit.position < focus.position),
         )
+
+    def _under_heading(self, wanted: frozenset[str]) -> list[Unit]:
+        """The units below a heading that is all about the wanted words, best first."""
+        headings = {unit.heading: frozenset(stems(unit.heading)) for unit in self.units if unit.heading}
+        named = {heading for heading, words in headings.items() if words and words <= wanted}
+        below = [unit for unit in self.units if unit.heading in named]
+        return sorted(below, key=lambda unit: -self.scores[unit.position])
+
+    def summary(self) -> str:
+        """The most telling sentences, in their own order."""
+        best = sorted(self.findings[:SUMMARY_SENTENCES], key=lambda unit: unit.position)
+        return " ".join(unit.text for unit in best)
 
     def phrases(self, place: Place) -> Iterator[str]:
         """Short phrases: the weaknesses that a line of code shows, else cut from the sentences of this place."""

@@ -23,9 +23,10 @@ DEFAULT_POINTS = 5
 MAX_UNITS = 40
 CANDIDATES = 120
 REPETITION_WEIGHT = 0.7
-ENOUGH_SHARED_WORDS = 4.0
+FEW_SHARED_WORDS, ENOUGH_SHARED_WORDS = 1.5, 4.0
 SAME = 0.9
 HEADING_WEIGHT = 0.5
+SMELL_WEIGHT = 0.5
 SHORT_WORDS, LONG_WORDS = 4, 45
 # Words by which prompts speak about the work itself; they say nothing about what is relevant.
 PROMPT_WORDS = content_stems(
@@ -113,9 +114,10 @@ def rank(units: list[Unit], task: str) -> list[float]:
     frequency = Counter(word for unit in units for word in unit.stems)
     rarity = {word: math.log(1 + len(units) / count) for word, count in frequency.items()}
     centroid = {word: count * rarity[word] for word, count in frequency.items()}
-    centroid_size = math.sqrt(sum(weight * weight for weight in centroid.values())) or 1.0
+    centroid_size = math.sqrt(math.fsum(weight * weight for weight in centroid.values())) or 1.0
     wanted = query_weights(task)
-    reachable = sum(weight for word, weight in wanted.items() if word in frequency) or 1.0
+    reachable = math.fsum(weight for word, weight in wanted.items() if word in frequency)
+    enough = max(FEW_SHARED_WORDS, min(reachable, ENOUGH_SHARED_WORDS))
     scores, domains = [], domains_of(content_stems(task))
     for unit in units:
         words = sorted(unit.stems)
@@ -123,7 +125,7 @@ def rank(units: list[Unit], task: str) -> list[float]:
         central = sum(rarity[word] * centroid[word] for word in words) / (size * centroid_size)
         asked = sum(wanted.get(word, 0.0) for word in words)
         asked += HEADING_WEIGHT * sum(wanted.get(word, 0.0) for word in stems(unit.heading))
-        scores.append(_score(unit, central, min(1.0, asked / min(reachable, ENOUGH_SHARED_WORDS)), domains))
+        scores.append(_score(unit, central, min(1.0, asked / enough), domains))
     return scores
 
 
@@ -176,7 +178,7 @@ def cue(unit: Unit, domains: list[str]) -> float:
     signs = sum(CONCERNS.get(word, 0) + COMFORTS.get(word, 0) for word in unit.stems)
     weight = min(signs, 4) * 0.08
     if unit.is_line:
-        weight += 0.25 * sum(smell.weight for smell in heeded_smells(unit, domains))
+        weight += SMELL_WEIGHT * sum(smell.weight for smell in heeded_smells(unit, domains))
     if unit.is_line and LOG_LINE.match(unit.text):
         words = {word.lower() for word in WORD.findall(unit.text)}
         weight += max((LOG_LEVELS[word] for word in words if word in LOG_LEVELS), default=0.0)

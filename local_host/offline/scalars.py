@@ -26,7 +26,6 @@ CONFIDENCE_WORDS = word_set("confidence probability certainty likelihood")
 SCORE_WORDS = word_set("score rating grade quality rank points stars")
 COUNT_WORDS = word_set("count total number num amount occurrences")
 BAD_WORDS = word_set("risk severity danger toxicity harm impact threat priority urgency")
-SUMMARY_SENTENCES = 3
 TOKENS_TRIED = 400
 FOUND_BY_FORMAT: dict[str, re.Pattern[str]] = {
     "date": re.compile(r"\b\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\b"),
@@ -134,7 +133,7 @@ def _told(place: Place, evidence: Evidence) -> Iterator[str]:
     if teller is not None:
         yield from teller()
     elif words & SUMMARY_WORDS and place.focus is None:
-        yield " ".join(evidence.sentences(place)[:SUMMARY_SENTENCES])
+        yield evidence.summary()
 
 
 def _formatted(name: str, evidence: Evidence) -> Iterator[str]:

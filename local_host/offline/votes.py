@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from local_host.offline.extractive import PROMPT_WORDS, heeded_smells, pick, rank
 from local_host.offline.lexicon import (
@@ -124,11 +125,17 @@ def question_polarity(question: str) -> int:
 
 
 def _signs(unit: Unit, domains: list[str]) -> tuple[float, float]:
-    """The signs of worry and of comfort in a unit; a negation turns those that follow it at once."""
-    worry = float(sum(smell.weight for smell in heeded_smells(unit, domains)))
-    comfort = 0.0
+    """The signs of worry and of comfort in a unit: those of its words and the smells of its code."""
+    worry, comfort = _word_signs(unit.text)
+    return worry + sum(smell.weight for smell in heeded_smells(unit, domains)), comfort
+
+
+@lru_cache(maxsize=4_000)
+def _word_signs(text: str) -> tuple[float, float]:
+    """The signs of worry and of comfort in words; a negation turns those that follow it at once."""
+    worry = comfort = 0.0
     negated_until = -1
-    for index, word in enumerate(WORD.findall(unit.text)):
+    for index, word in enumerate(WORD.findall(text)):
         lowered = word.lower()
         if lowered in NEGATIONS or lowered.endswith("n't"):
             negated_until = index + NEGATION_REACH
