@@ -157,20 +157,23 @@ def test_any_text_gets_a_deterministic_answer(text: str, instructions: str) -> N
 
 
 def test_the_answer_is_the_same_in_every_process() -> None:
-    program = (
-        "import sys; from local_host.offline.answers import answer; from local_host.offline.asks import OutputFormat;"
-        "text = sys.stdin.read(); schema = {'properties': {'title': {}, 'findings': {'items': {'type': 'string'}}}};"
-        "print(answer('List the risks.', text, OutputFormat()), answer('', text, OutputFormat('json_schema', 'x', schema)))"
-    )
+    program = """
+import sys
+from local_host.offline.answers import answer
+from local_host.offline.asks import OutputFormat
+text = sys.stdin.read()
+schema = {"properties": {"title": {}, "findings": {"items": {"type": "string"}}}}
+print(answer("List the risks.", text, OutputFormat()), answer("", text, OutputFormat("json_schema", "x", schema)))
+"""
     said = {
         subprocess.run(
-            [sys.executable, "-c", program], input=f"{REPORT}\n{LOG}\n{CODE}", text=True, check=True, capture_output=True,
-            cwd=Path(__file__).parents[2], env={**os.environ, "PYTHONHASHSEED": seed},
+            [sys.executable, "-c", program], input=f"{REPORT}\n{LOG}\n{CODE}", text=True, check=True,
+            capture_output=True, cwd=Path(__file__).parents[2], env={**os.environ, "PYTHONHASHSEED": seed},
         ).stdout
         for seed in ("1", "2", "3")
     }  # fmt: skip
     assert len(said) == 1
-    assert "disk" in said.pop()
+    assert "pool exhausted" in said.pop()
 
 
 def test_sentences_end_where_they_end() -> None:
