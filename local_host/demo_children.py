@@ -132,6 +132,7 @@ def environment_for(model_url: str, env: Mapping[str, str]) -> dict[str, str]:
         "AZURE_OPENAI_ENDPOINT": "",
         "OPENAI_BASE_URL": model_url,
         "OPENAI_API_KEY": "offline",
+        "CHORUS_MODEL": "offline-extractive",
         "NO_PROXY": no_proxy,
         "no_proxy": no_proxy,
     }
