@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import concurrent.futures.thread
 import contextlib
+import io
 import logging
 import os
 import signal
@@ -64,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
             # gRPC's core writes lines of its own to stderr when a connection ends.
             os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
         configure_logging(settings.log_levels, verbose=args.verbose)
+        _write_lines_at_once()
         with contextlib.ExitStack() as stack:
             listener = stack.enter_context(_listen(settings.port if args.port is None else args.port))
             if args.offline_model:
@@ -76,6 +78,12 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         code = 0
     return _leave(code)
+
+
+def _write_lines_at_once() -> None:
+    """Make what the app prints appear in step with its log, also when the output goes to a file."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
 
 
 class _PortError(Exception):

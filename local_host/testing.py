@@ -42,6 +42,7 @@ class running_host:  # noqa: N801 - used like a function: `with running_host(app
         self._reader: threading.Thread | None = None
         self._changed = threading.Condition()
         self._ended = False
+        self.stop_limit_s = _STOP_LIMIT_S
         self.lines: list[str] = []
         self.base_url = ""
         self.ready_s = 0.0
@@ -82,8 +83,9 @@ class running_host:  # noqa: N801 - used like a function: `with running_host(app
         return self
 
     def stop(self) -> None:
-        """Stop the process and check that it ended well."""
+        """Stop the process and check that it ended well; once is enough."""
         code = self._end(signal.SIGTERM)
+        self._process = None
         if code != 0:
             raise HostProcessError(f"The host ended with exit code {code}.\n{self.output}")
 
@@ -157,11 +159,11 @@ class running_host:  # noqa: N801 - used like a function: `with running_host(app
         process = self._running()
         process.send_signal(how)
         try:
-            code = process.wait(_STOP_LIMIT_S)
+            code = process.wait(self.stop_limit_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise HostProcessError(f"The host did not stop within {_STOP_LIMIT_S:g} s.\n{self.output}") from None
+            raise HostProcessError(f"The host did not stop within {self.stop_limit_s:g} s.\n{self.output}") from None
         finally:
             if self._reader is not None:
                 self._reader.join(_STOP_LIMIT_S)

@@ -76,9 +76,13 @@ async def slow(req: func.HttpRequest) -> str:
 @app.route(route="blocking")
 async def blocking(req: func.HttpRequest) -> str:
     logging.info("blocking began")
-    while not Path(req.params["until"]).exists():
-        time.sleep(0.01)  # noqa: ASYNC251 - a function that blocks its loop, as some do
+    wait_for_file(req.params["until"])
     return "done"
+
+
+def wait_for_file(name: str) -> None:
+    while not Path(name).exists():
+        time.sleep(0.01)
 
 
 @app.route(route="bad/{id:nosuch}")
