@@ -102,11 +102,13 @@ class Dispatcher:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _pump(self, loop: asyncio.AbstractEventLoop) -> None:
-        for item in self._engine.work_items(self._call):
-            try:
-                loop.call_soon_threadsafe(self._accept, item)
-            except RuntimeError:  # the loop is closed: the host is gone
-                return
+        # The engine ends its stream when something goes wrong in it, which must not end the app's work.
+        while self._call.is_active() and self._engine.is_serving:
+            for item in self._engine.work_items(self._call):
+                try:
+                    loop.call_soon_threadsafe(self._accept, item)
+                except RuntimeError:  # the loop is closed: the host is gone
+                    return
 
     def _accept(self, item: pb.WorkItem) -> None:
         task = asyncio.create_task(self._run(item))
@@ -165,7 +167,7 @@ class Dispatcher:
     async def _run_entity(self, item: pb.WorkItem) -> None:
         request = item.entityRequestV2
         batch, operations = helpers.convert_to_entity_batch_request(request)
-        name = request.instanceId.split("@")[1]
+        name = request.instanceId.lstrip("@").partition("@")[0]
         result = await self._invoke(self._entities, name, _encoded(batch))
         response = _decoded(result, pb.EntityBatchResult())
         if isinstance(response, Failure):

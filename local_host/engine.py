@@ -89,6 +89,11 @@ class LocalEngine(Lineage, EntityRules):
         """Yield work items as they become ready, until `call` is cancelled or the engine stops."""
         return self.GetWorkItems(pb.GetWorkItemsRequest(), call.context)
 
+    @property
+    def is_serving(self) -> bool:
+        """False once the engine has been stopped."""
+        return not self._shutdown_event.is_set()
+
     def wake(self) -> None:
         """Make whoever waits for work items look around, so that a cancelled call ends at once."""
         self._work_available.set()

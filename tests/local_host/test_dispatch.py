@@ -283,6 +283,15 @@ async def test_an_error_of_the_worker_itself_stops_nothing_else() -> None:
         assert (await running.run("call_same", input=1)).get_output() == 1
 
 
+async def test_work_goes_on_when_the_engines_stream_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = [iter(()), iter(())]
+    whole = LocalEngine.work_items
+    monkeypatch.setattr(LocalEngine, "work_items", lambda *args: broken.pop() if broken else whole(*args))
+    async with host(WORKER) as running:
+        assert (await running.run("call_same", input=1)).get_output() == 1
+    assert not broken
+
+
 async def test_a_failed_orchestration_is_logged_once_with_its_name_and_id(caplog: pytest.LogCaptureFixture) -> None:
     def defective(context: Any):
         yield context.call_activity("same", 1)
