@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+NUMBER = re.compile(r"(?<![^\W_])[+\-−]?(?:\d+(?:\.\d+)*|(?<!\.)\.\d+)")
+"""A number in a text, with its sign and decimal point; a hyphen after a word or a digit is no sign."""
+
+APOSTROPHES = str.maketrans("", "", "'’`")
 
 
 def normalised(answer: str) -> str:
     """`answer` without what does not make it another answer: case, runs of white space, punctuation.
 
     Apostrophes vanish ("don't" = "dont"); other punctuation separates words ("not-safe" = "not safe").
-    An answer of punctuation alone stays as it is, so that "+" and "-" differ; so do signs and decimal points
-    of numbers.
+    Numbers keep their sign and decimal point ("-5 %" is not "5 %") and lose trailing zeros ("3.50" = "3.5").
+    An answer of punctuation alone stays as it is, so that "+" and "-" differ.
     """
-    folded = unicodedata.normalize("NFKC", answer).casefold().strip()
-    try:
-        return format(float(folded), "g") if folded and folded[0] in "+-.0123456789" else _words(folded)
-    except ValueError:
-        return _words(folded)
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", answer).casefold())
+    return unicodedata.normalize("NFKC", _words(folded) or " ".join(folded.split()))
 
 
 def _words(text: str) -> str:
-    apostrophes = str.maketrans("", "", "'’`")
-    spaced = "".join(
-        character if character.isalnum() or unicodedata.category(character) in {"Mn", "Mc"} else " "
-        for character in text.translate(apostrophes)
-    )
-    return " ".join(spaced.split()) or " ".join(text.split())
+    parts: list[str] = []
+    joined = text.translate(APOSTROPHES)
+    end = 0
+    for number in NUMBER.finditer(joined):
+        parts += [_without_punctuation(joined[end : number.start()]), _plain(number[0])]
+        end = number.end()
+    parts.append(_without_punctuation(joined[end:]))
+    return " ".join(part for part in parts if part)
+
+
+def _plain(number: str) -> str:
+    """`number` without plus sign and trailing zeros; digits separated by several points are no decimal."""
+    sign, digits = ("-" if number[0] in "-−" else ""), number.lstrip("+-−")
+    whole, _, fraction = digits.partition(".")
+    if "." in fraction:
+        return sign + digits
+    fraction = fraction.rstrip("0")
+    plain = f"{whole or '0'}.{fraction}" if fraction else whole or "0"
+    return plain if not plain.strip("0.") else sign + plain
+
+
+def _without_punctuation(text: str) -> str:
+    """Letters, digits and the marks on them; a mark of its own, such as an emoji's variation selector, is none."""
+    kept: list[str] = []
+    for character in text:
+        on_a_letter = bool(kept) and kept[-1] != " " and unicodedata.category(character) in {"Mn", "Mc"}
+        kept.append(character if character.isalnum() or on_a_letter else " ")
+    return " ".join("".join(kept).split())

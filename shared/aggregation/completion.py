@@ -38,5 +38,5 @@ def meets(outcomes: Sequence[BranchOutcome], policy: RunPolicy) -> bool:
     return (
         successes >= (policy.min_successful or 1)
         and (count is None or failures <= count)
-        and (percentage is None or failures * 100 <= percentage * len(outcomes))
+        and (percentage is None or failures * 100 / len(outcomes) <= percentage)
     )

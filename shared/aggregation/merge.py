@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import JsonValue
@@ -16,8 +17,9 @@ Named = Sequence[tuple[str, JsonValue]]
 def merged(outcomes: Sequence[BranchOutcome]) -> tuple[JsonValue, list[MergeConflict]]:
     """One object from all outputs, and the places where they disagree.
 
-    Objects join key by key, lists one after the other without repetition; where other values differ the
-    first outcome's stands and the conflict is listed. An output that is no object goes under its branch's name.
+    Objects join key by key. Lists come one after the other; an item that an earlier outcome's list has is not
+    listed again, one that repeats within its own list is. Where other values differ the first outcome's stands
+    and the conflict is listed. An output that is no object goes under its branch's name.
     """
     conflicts: list[MergeConflict] = []
     named: Named = [(o.name, o.output if isinstance(o.output, Mapping) else {o.name: o.output}) for o in outcomes]
@@ -30,7 +32,7 @@ def _join(values: Named, path: str, conflicts: list[MergeConflict]) -> JsonValue
         return _join_objects(cast(Any, values), path, conflicts)
     if all(isinstance(value, list) for _, value in values):
         return _join_lists(cast(Any, values))
-    if any(not _same(value, first) for _, value in values):
+    if any(_identity(value) != _identity(first) for _, value in values):
         conflicts.append(MergeConflict(path=path, kept=first_name, values=dict(values)))
     return first
 
@@ -47,19 +49,24 @@ def _join_objects(
 
 def _join_lists(values: Sequence[tuple[str, list[JsonValue]]]) -> list[JsonValue]:
     joined: list[JsonValue] = []
+    listed: Counter[Hashable] = Counter()
     for _, items in values:
+        own: Counter[Hashable] = Counter()
         for item in items:
-            if not any(_same(item, known) for known in joined):
+            key = _identity(item)
+            own[key] += 1
+            if own[key] > listed[key]:
                 joined.append(item)
+        listed |= own
     return joined
 
 
-def _same(left: JsonValue, right: JsonValue) -> bool:
-    """JSON equality: Python holds True and 1 for equal, JSON does not."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right, strict=True))
-    return left == right
+def _identity(value: JsonValue) -> Hashable:
+    """A key that is equal for equal JSON values: Python holds True and 1 for equal, JSON does not."""
+    if isinstance(value, bool):
+        return "boolean", value
+    if isinstance(value, dict):
+        return "object", frozenset((key, _identity(member)) for key, member in value.items())
+    if isinstance(value, list):
+        return "array", tuple(_identity(item) for item in value)
+    return value
