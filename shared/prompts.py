@@ -28,7 +28,7 @@ DEFAULT_SYNTHESIZER_INSTRUCTIONS = (
 def block(tag: str, text: str, **attributes: str) -> str:
     """`text` between `tag`s; a tag of the same name inside it can neither close nor reopen the block."""
     attribute_text = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
-    safe = re.sub(rf"<(/?\s*){re.escape(tag)}\b", rf"<\1\\{tag}", text, flags=re.IGNORECASE)
+    safe = re.sub(rf"<(\s*/?\s*){re.escape(tag)}\b", rf"<\1\\{tag}", text, flags=re.IGNORECASE)
     return f"<{tag}{attribute_text}>\n{safe}\n</{tag}>"
 
 

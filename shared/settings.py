@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
@@ -60,12 +61,17 @@ def _endpoint(values: Mapping[str, str], problems: list[str]) -> tuple[Provider,
     if endpoint := values.get(AZURE_OPENAI_ENDPOINT):
         if problem := _url_problem(AZURE_OPENAI_ENDPOINT, endpoint):
             problems.append(problem)
-        root = endpoint.rstrip("/").removesuffix("/openai/v1").removesuffix("/openai")
-        return "azure", f"{root}/openai/v1/"
+            return "azure", endpoint
+        return "azure", _azure_base_url(endpoint)
     if url := values.get(OPENAI_BASE_URL):
         if problem := _url_problem(OPENAI_BASE_URL, url):
             problems.append(problem)
-        return ("openai" if _hostname(url) == OPENAI_HOST else "compatible"), url
+            return "compatible", url
+        if _hostname(url) != OPENAI_HOST:
+            return "compatible", url
+        if OPENAI_API_KEY not in values:
+            problems.append(f"{OPENAI_API_KEY} is not set; {OPENAI_BASE_URL} names OpenAI itself, which needs it")
+        return "openai", url
     if OPENAI_API_KEY not in values:
         problems.append(
             f"no model is configured: set {AZURE_OPENAI_ENDPOINT} (Azure OpenAI), {OPENAI_API_KEY} (OpenAI) "
@@ -74,16 +80,27 @@ def _endpoint(values: Mapping[str, str], problems: list[str]) -> tuple[Provider,
     return "openai", OPENAI_URL
 
 
+def _azure_base_url(endpoint: str) -> str:
+    """The v1 API of the resource, project or gateway that `endpoint` names; the portal shows several forms of it."""
+    parts = urlsplit(endpoint)
+    root = re.sub(r"/openai(/(v1|deployments)\b.*)?$", "", parts.path.rstrip("/"))
+    return f"{parts.scheme}://{parts.netloc}{root}/openai/v1/"
+
+
 def _url_problem(name: str, url: str) -> str | None:
-    """Plain http would send the key and the prompts in clear: it is for this machine only."""
+    """Plain http would send the key and the prompts in clear: it is for this machine only.
+
+    The value stays out of the message, which anybody may read: it may be a key in the wrong place.
+    """
     try:
-        scheme, host = urlsplit(url).scheme, _hostname(url)
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme, parts.hostname, parts.port
     except ValueError:
         scheme, host = "", None
     if not host or scheme not in {"https", "http"}:
-        return f"{name} is {url!r}; it must be a URL such as https://host/path"
+        return f"{name} is not a URL; set it to one such as https://host/path"
     if scheme == "http" and host not in LOOPBACK_HOSTS:
-        return f"{name} is {url!r}; use https (http is accepted for localhost only)"
+        return f"{name} must begin with https:// (http is accepted for localhost only)"
     return None
 
 

@@ -1,0 +1,120 @@
+"""What crosses the durable boundary comes back as it was."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from shared.contracts.base import Contract
+from shared.contracts.branch import AgentReply, BranchError, BranchOutcome, Usage
+from shared.contracts.map_reduce import MapReduceRequest
+from shared.contracts.sectioning import SectioningRequest
+from shared.contracts.voting import VotingRequest
+from tests.shared.contracts.rejection import accepted, rejection
+from tests.shared.strategies import JSON_VALUES, MAP_REDUCE_REQUESTS, NAMES, SECTIONING_REQUESTS, VOTING_REQUESTS
+
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def through_history[C: Contract](value: C) -> C:
+    """As the SDK does it: JSON text without NaN or infinity, in UTF-8."""
+    text = json.dumps(value.model_dump(mode="json"), allow_nan=False, ensure_ascii=False).encode().decode()
+    return type(value).model_validate(json.loads(text))
+
+
+def body_with_maximum(token: str) -> str:
+    """A request whose schema has this number, which Python's own JSON writer would not write."""
+    schema = {"type": "object", "properties": {"n": {"type": "number", "maximum": "TOKEN"}}}
+    section = {"name": "a", "agent": {"instructions": "i", "output_schema": schema}}
+    return json.dumps({"input": "x", "sections": [section]}).replace('"TOKEN"', token)
+
+
+@pytest.mark.parametrize(
+    ("contract", "bodies"),
+    [
+        (SectioningRequest, SECTIONING_REQUESTS),
+        (VotingRequest, VOTING_REQUESTS),
+        (MapReduceRequest, MAP_REDUCE_REQUESTS),
+    ],
+)
+@given(data=st.data())
+def test_an_accepted_request_survives_history(
+    contract: type[Contract], bodies: st.SearchStrategy[dict[str, Any]], data: st.DataObject
+) -> None:
+    request = accepted(contract, data.draw(bodies))
+
+    assert through_history(request) == request
+
+
+@given(name=NAMES, output=JSON_VALUES, tokens=st.integers(0, 10**9), status=st.sampled_from(["succeeded", "failed"]))
+def test_an_outcome_survives_history(name: str, output: Any, tokens: int, status: Any) -> None:
+    error = BranchError(code="c", message="m", retriable=True) if status == "failed" else None
+    outcome = BranchOutcome(
+        name=name,
+        status=status,
+        output=output,
+        error=error,
+        usage=Usage(model_calls=1, total_tokens=tokens),
+        started_at=MOMENT,
+        ended_at=MOMENT,
+    )
+
+    assert through_history(outcome) == outcome
+
+
+@pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_is_not_finite_cannot_hide_in_a_schema(token: str) -> None:
+    with pytest.raises(ValidationError, match="a number is not finite"):
+        SectioningRequest.model_validate_json(body_with_maximum(token), strict=True)
+
+
+@pytest.mark.parametrize("levels", [150, 5_000, 200_000])
+def test_a_deeply_nested_body_is_an_error_and_no_crash(levels: int) -> None:
+    body = '{"question": ' + "[" * levels + "]" * levels + "}"
+
+    with pytest.raises(ValidationError):
+        VotingRequest.model_validate_json(body, strict=True)
+
+
+def test_a_deeply_nested_schema_is_rejected() -> None:
+    schema: dict[str, Any] = {"type": "object"}
+    for _ in range(30):
+        schema = {"type": "object", "properties": {"a": schema}}
+    body = {"input": "x", "sections": [{"name": "a", "agent": {"instructions": "i", "output_schema": schema}}]}
+
+    [(location, message)] = rejection(SectioningRequest, body)
+
+    assert location == "sections.0.agent.output_schema"
+    assert "deeper than 24 levels" in message
+
+
+@pytest.mark.parametrize("digits", [400, 4_299, 4_400])
+def test_a_huge_integer_in_a_schema_survives_or_is_rejected(digits: int) -> None:
+    try:
+        request = SectioningRequest.model_validate_json(body_with_maximum("9" * digits), strict=True)
+    except ValidationError:
+        assert digits > 4_300
+    else:
+        assert through_history(request) == request
+
+
+def test_a_lone_surrogate_is_no_text() -> None:
+    with pytest.raises(ValidationError):
+        VotingRequest.model_validate_json(r'{"question": "a \ud800 b"}', strict=True)
+
+
+def test_contracts_are_immutable() -> None:
+    request = accepted(VotingRequest, {"question": "x"})
+
+    with pytest.raises(ValidationError, match="frozen"):
+        request.question = "y"  # type: ignore[misc]
+
+
+def test_a_reply_without_an_error_is_a_success_whatever_its_output() -> None:
+    assert through_history(AgentReply(output=None)) == AgentReply()
