@@ -71,7 +71,8 @@ def describe(app: AppFunctions, base_url: str, route_prefix: str) -> list[str]:
         lines[function.name] = f"{function.name}: {trigger} (not run by the local host)"
     listed = [f"        {lines[name]}" for name in sorted(lines, key=_http_first(app))]
     failed = [f"The function {name!r} is in error: {reason}" for name, reason in sorted(app.errors.items())]
-    return [line for entry in ["Functions:", *listed, *failed] for line in (entry, "")]
+    heading = "Functions:" if lines else "No functions found: does function_app.py register them on its app?"
+    return [line for entry in (heading, *listed, *failed) for line in (entry, "")]
 
 
 def _http_first(app: AppFunctions) -> Any:

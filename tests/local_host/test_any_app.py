@@ -301,3 +301,36 @@ def test_the_client_of_version_1_works_in_http_functions(patterns):
     )
     assert status["output"] == 3
     assert call("GET", patterns.base_url + "/api/status/nosuch").status == 404
+
+
+# --- The style of the 2.x SDK ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def native() -> Iterator[running_host]:
+    with running_host(APPS / "native") as host:
+        yield host
+
+
+def test_entity_classes_answer_asynchronous_and_synchronous_clients(native):
+    change = {"key": "shared", "amount": 2}
+    assert call("POST", native.base_url + "/api/start/update_counter", change).json() == 2
+    assert call("POST", native.base_url + "/api/sync/update_counter", change).json() == 4
+
+
+def test_two_argument_orchestrators_run(native):
+    assert call("POST", native.base_url + "/api/start/race", 0.02).json() == [False, ["A", "B"]]
+
+
+def test_a_schedule_fires_again_and_again_until_it_is_deleted(native):
+    schedule = native.base_url + "/api/schedules/every-second"
+    assert call("POST", schedule, {}).status == 201
+    ticks = native.base_url + "/runtime/webhooks/durabletask/entities/counter/every-second"
+    eventually(lambda: (answer := call("GET", ticks)).status == 200 and answer.json() >= 2)
+    assert call("DELETE", schedule).json() is True
+
+
+def test_histories_are_exported(native):
+    call("POST", native.base_url + "/api/start/race", 0)
+    assert call("POST", native.base_url + "/api/export", {}).json() == "COMPLETED"
+    native.wait_for_line("exported .* to histories: True bytes")

@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -199,3 +200,16 @@ def listens(url: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def test_a_stop_while_the_app_loads_is_a_clean_end(tmp_path):
+    folder = app(tmp_path, HEAD + "import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
+    command = [sys.executable, "-m", "local_host", "start", "--port", "0", "--app-dir", str(folder)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        output = process.stdout.read()
+        assert process.wait(10) == 0
+    assert "Traceback" not in output
