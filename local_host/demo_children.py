@@ -59,9 +59,9 @@ class Child:
         raise ChildFailed(f"The {self.name} {why}. Its last lines:\n{self.last_lines}")
 
     def stop(self) -> None:
-        """Ask it to stop, and see to it that it has."""
-        if self.process.poll() is None:
-            self.process.terminate()
+        """Ask it to stop by closing its standard input, and see to it that it has."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         try:
             self.process.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:
@@ -90,17 +90,21 @@ class Child:
 
 @contextmanager
 def child(name: str, *arguments: str, env: Mapping[str, str]) -> Iterator[Child]:
-    """Run `python -m local_host ARGUMENTS` in the app's folder; stop it at the end, whatever happens."""
+    """Run `python -m local_host ARGUMENTS` in the app's folder; stop it at the end, whatever happens.
+
+    It also stops when this process is killed, because that closes its standard input.
+    """
     process = subprocess.Popen(  # noqa: S603 our own interpreter and module
-        [sys.executable, "-u", "-m", "local_host", *arguments],
+        [sys.executable, "-u", "-m", "local_host", *arguments, "--end-with-stdin"],
         cwd=ROOT,
         env=dict(env),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         encoding="utf-8",
         errors="replace",
+        start_new_session=True,  # a Ctrl-C is for the demo, which stops its children in order
     )
     started = Child(name, process)
     try:
