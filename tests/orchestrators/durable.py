@@ -1,0 +1,209 @@
+"""The orchestrators under the SDK's own worker, on the in-memory engine, with a scripted `call_agent`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self, cast
+
+from azure.durable_functions.internal.compat.orchestration_context import wrap_orchestrator
+from azure.durable_functions.internal.serialization import DEFAULT_FUNCTIONS_DATA_CONVERTER
+from durabletask.client import AsyncTaskHubGrpcClient, TaskHubGrpcClient
+from durabletask.grpc_options import GrpcChannelOptions
+from durabletask.internal import orchestrator_service_pb2 as pb
+from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
+
+from activities.names import AGENT_BRANCH, CALL_AGENT, CANCEL_EVENT, MAP_REDUCE, SECTIONING, STOP_BRANCHES, VOTING
+from activities.stop_branches import stop_branches
+from local_host.engine import LocalEngine
+from orchestrators.agent_branch import agent_branch
+from orchestrators.map_reduce import map_reduce
+from orchestrators.sectioning import sectioning
+from orchestrators.voting import voting
+from tests.orchestrators.fake_context import JSON, Orchestrator
+from tests.orchestrators.given import replied
+
+ORCHESTRATORS: dict[str, Orchestrator] = {
+    SECTIONING: sectioning,
+    VOTING: voting,
+    MAP_REDUCE: map_reduce,
+    AGENT_BRANCH: agent_branch,
+}
+LIMIT_S = 60.0
+"""How long anything here is waited for."""
+
+_UNLIMITED = GrpcChannelOptions(max_receive_message_length=-1, max_send_message_length=-1)
+_QUIET = logging.getLogger("tests.durable")
+_QUIET.setLevel(logging.ERROR)
+# A branch that hangs holds a worker thread.
+_WORKER_THREADS = 24
+
+Answer = Callable[[JSON], JSON]
+
+
+class Agents:
+    """The scripted `call_agent`: an answer for each branch, which may wait to be let go."""
+
+    def __init__(self) -> None:
+        self.calls: list[JSON] = []
+        self.most_threads = 0
+        self._answers: dict[str, Answer] = {}
+        self._gates: dict[str, threading.Event] = defaultdict(threading.Event)
+        self._held: set[str] = set()
+        self._changed = threading.Condition()
+
+    def answer(self, branch: str, *replies: JSON | Exception) -> None:
+        """Let attempt number n of `branch` end with the n-th of `replies`."""
+
+        def answer(call: JSON) -> JSON:
+            reply = replies[call["attempt"] - 1]
+            if isinstance(reply, Exception):
+                raise reply
+            return reply
+
+        self._answers[branch] = answer
+
+    def hold(self, *branches: str) -> None:
+        """Let calls of these branches wait until they are let go."""
+        self._held.update(branches)
+
+    def let_go(self, branch: str) -> None:
+        """Let a held branch answer."""
+        self._gates[branch].set()
+
+    def let_all_go(self) -> None:
+        for branch in self._held:
+            self.let_go(branch)
+
+    def wait_for_calls(self, count: int) -> None:
+        """Wait until so many calls have been made."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.calls) >= count, LIMIT_S), self.calls
+
+    def __call__(self, call: JSON) -> JSON:
+        with self._changed:
+            self.calls.append(call)
+            self.most_threads = max(self.most_threads, threading.active_count())
+            self._changed.notify_all()
+        branch = call["branch"]
+        if branch in self._held:
+            assert self._gates[branch].wait(LIMIT_S), f"nobody let {branch!r} go"
+        answer = self._answers.get(branch)
+        return answer(call) if answer else replied(f"output of {branch}")
+
+
+class Durable:
+    """An engine, the SDK's worker with the app's orchestrators, and its client."""
+
+    def __init__(self) -> None:
+        self.run_id = "run-1"
+        self.agents = Agents()
+        self.engine = LocalEngine()
+        self._address = self.engine.start()
+        self.client = TaskHubGrpcClient(host_address=self._address, channel_options=_UNLIMITED, logger=_QUIET)
+        self._worker = TaskHubGrpcWorker(
+            host_address=self._address,
+            channel_options=_UNLIMITED,
+            data_converter=DEFAULT_FUNCTIONS_DATA_CONVERTER,
+            concurrency_options=ConcurrencyOptions(maximum_thread_pool_workers=_WORKER_THREADS),
+            emit_trace_spans=False,
+            logger=_QUIET,
+        )
+        registry = self._worker._registry
+        for name, function in ORCHESTRATORS.items():
+            registry.add_named_orchestrator(name, wrap_orchestrator(function))
+        registry.add_named_activity(CALL_AGENT, self._call_agent)
+        registry.add_named_activity(STOP_BRANCHES, self._stop_branches)
+
+    def __enter__(self) -> Self:
+        self._worker.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.agents.let_all_go()
+        self._worker.stop()
+        self.client.close()
+        self.engine.stop()
+
+    def anew(self, run_id: str) -> None:
+        """Let go what an earlier run has held, and begin with the run id and the agents of another."""
+        self.agents.let_all_go()
+        self.agents = Agents()
+        self.run_id = run_id
+
+    def start(self, name: str, request: JSON) -> None:
+        """Start the run."""
+        self.client.schedule_new_orchestration(name, input=request, instance_id=self.run_id)
+
+    def result(self) -> JSON:
+        """Wait for the run's end; it must have completed, whatever its result says."""
+        state = self.client.wait_for_orchestration_completion(self.run_id, timeout=LIMIT_S)
+        assert state is not None
+        assert state.runtime_status.name == "COMPLETED", state.failure_details
+        return DEFAULT_FUNCTIONS_DATA_CONVERTER.deserialize(state.serialized_output)
+
+    def run(self, name: str, request: JSON) -> JSON:
+        """Start the run and wait for its end."""
+        self.start(name, request)
+        return self.result()
+
+    def wait_for_branch(self, branch: str) -> None:
+        """Wait until the run has taken note of the end of `branch`."""
+        until = time.monotonic() + LIMIT_S
+        while not self._knows_the_end_of(branch):
+            assert time.monotonic() < until, f"{branch!r} of {self.run_id!r} does not end"
+            time.sleep(0.005)
+
+    def _knows_the_end_of(self, branch: str) -> bool:
+        history = self.history(self.run_id)
+        created = {
+            event.subOrchestrationInstanceCreated.instanceId: event.eventId
+            for event in history
+            if event.HasField("subOrchestrationInstanceCreated")
+        }
+        ended = {
+            ending.taskScheduledId
+            for event in history
+            for ending in (event.subOrchestrationInstanceCompleted, event.subOrchestrationInstanceFailed)
+        }
+        return created.get(self.branch_id(branch)) in ended - {0}
+
+    def cancel(self) -> None:
+        self.client.raise_orchestration_event(self.run_id, CANCEL_EVENT)
+
+    def branch_id(self, branch: str) -> str:
+        return f"{self.run_id}:{branch}"
+
+    def status_of(self, branch: str) -> str:
+        """The runtime status of a branch's orchestration."""
+        state = self.client.get_orchestration_state(self.branch_id(branch))
+        return state.runtime_status.name if state else "UNKNOWN"
+
+    def history(self, instance_id: str) -> list[pb.HistoryEvent]:
+        """The events of an instance so far."""
+        with self._locked():
+            instance = self.engine._instances.get(instance_id)
+            return list(instance.history) if instance else []
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self.engine._lock:
+            yield
+
+    def _call_agent(self, _: Any, call: JSON) -> JSON:
+        return self.agents(call)
+
+    def _stop_branches(self, _: Any, instances: list[str]) -> int:
+        async def stop() -> int:
+            client = AsyncTaskHubGrpcClient(host_address=self._address)
+            try:
+                return await stop_branches(instances, cast(Any, client))
+            finally:
+                await client.close()
+
+        return asyncio.run(stop())

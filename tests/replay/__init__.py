@@ -1,0 +1,1 @@
+"""The determinism guard: recorded histories replay to the decisions that were recorded."""

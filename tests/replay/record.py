@@ -1,0 +1,255 @@
+"""Records the histories that the replay test reads. Run by hand, from the repository's root:
+
+    python -m tests.replay.record            all of them
+    python -m tests.replay.record NAME ...   only these scenarios
+
+Each scenario is a real run of the app's orchestrators under the SDK's worker on the in-memory engine, with scripted
+agents whose order of answers is fixed. Two recordings differ in times, and, where branches are told to stop, in
+which turn hears of it first. Record anew only when a change is meant to change decisions: read the failure of
+`test_replay.py` first, it says whether running runs would survive the change.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from activities.names import AGENT_BRANCH, MAP_REDUCE, SECTIONING, VOTING
+from tests.orchestrators.durable import Durable
+from tests.orchestrators.fake_context import JSON
+from tests.orchestrators.given import documents_request, refused, replied, sections_request
+from tests.replay.history import FOLDER, History
+
+Scenario = Callable[[Durable], None]
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(function: Scenario) -> Scenario:
+    """Register a scenario under its name, which is also its run's id."""
+    SCENARIOS[function.__name__] = function
+    return function
+
+
+# --- Sectioning ---
+
+
+@scenario
+def sectioning_succeeds(durable: Durable) -> None:
+    start_held(durable, SECTIONING, sections_request("a", "b", "c"), "a", "b", "c")
+    end_in_order(durable, "c", "a", "b")
+    save(durable, SECTIONING)
+    save(durable, AGENT_BRANCH, branch="a", name="agent_branch_succeeds")
+
+
+@scenario
+def sectioning_with_failures(durable: Durable) -> None:
+    durable.agents.answer("refused", refused("content_filtered", retriable=False))
+    durable.agents.answer("lost", RuntimeError("worker lost"))
+    durable.agents.answer("defect", {"no": "reply"})
+    names = ("good", "refused", "lost", "defect")
+    request = sections_request(*names, aggregation="concatenate", policy={"attempts": 1})
+    start_held(durable, SECTIONING, request, *names)
+    end_in_order(durable, "refused", "defect", "good", "lost")
+    save(durable, SECTIONING)
+    save(durable, AGENT_BRANCH, branch="refused", name="agent_branch_fails_for_good")
+
+
+@scenario
+def sectioning_with_retries(durable: Durable) -> None:
+    throttled = refused(retry_after_s=0.0)
+    durable.agents.answer("a", throttled, RuntimeError("worker lost"), replied("third"))
+    durable.agents.answer("b", throttled, throttled, throttled)
+    start_held(durable, SECTIONING, sections_request("a", "b", aggregation="concatenate"), "a", "b")
+    end_in_order(durable, "a", "b")
+    save(durable, SECTIONING)
+    save(durable, AGENT_BRANCH, branch="a", name="agent_branch_succeeds_at_the_third_attempt")
+    save(durable, AGENT_BRANCH, branch="b", name="agent_branch_exhausts_its_attempts")
+
+
+@scenario
+def sectioning_through_a_window(durable: Durable) -> None:
+    names = ["a", "b", "c", "d", "e"]
+    for name in names:
+        durable.agents.answer(name, replied({"found": [name], "risk": "high" if name == "d" else "low"}))
+    request = sections_request(*names, aggregation="merge", policy={"max_concurrency": 2})
+    start_held(durable, SECTIONING, request, *names)
+    end_in_order(durable, "b", "c", "a", "e", "d")
+    save(durable, SECTIONING)
+
+
+@scenario
+def sectioning_to_its_deadline(durable: Durable) -> None:
+    request = sections_request("a", "b", "c", policy={"deadline_s": 1.0, "max_concurrency": 2})
+    start_held(durable, SECTIONING, request, "a", "b", "c")
+    end_in_order(durable, "a")
+    save(durable, SECTIONING)
+
+
+@scenario
+def sectioning_to_its_deadline_in_the_synthesis(durable: Durable) -> None:
+    request = sections_request("a", "b", policy={"deadline_s": 1.0})
+    start_held(durable, SECTIONING, request, "a", "b", "~synthesis")
+    end_in_order(durable, "a", "b")
+    save(durable, SECTIONING)
+
+
+@scenario
+def sectioning_cancelled(durable: Durable) -> None:
+    names = ["a", "b", "c", "d"]
+    start_held(durable, SECTIONING, sections_request(*names, policy={"max_concurrency": 2}), *names)
+    end_in_order(durable, "b")
+    durable.cancel()
+    save(durable, SECTIONING)
+
+
+@scenario
+def sectioning_whose_synthesis_fails(durable: Durable) -> None:
+    durable.agents.answer("~synthesis", refused("invalid_call", retriable=False))
+    start_held(durable, SECTIONING, sections_request("a", "b"), "a", "b")
+    end_in_order(durable, "b", "a")
+    save(durable, SECTIONING)
+
+
+@scenario
+def sectioning_with_a_slow_branch(durable: Durable) -> None:
+    request = sections_request("a", "b", aggregation="concatenate", policy={"branch_timeout_s": 0.5})
+    start_held(durable, SECTIONING, request, "a", "b")
+    end_in_order(durable, "a")
+    save(durable, SECTIONING)
+    save(durable, AGENT_BRANCH, branch="b", name="agent_branch_times_out")
+
+
+# --- Voting ---
+
+VOTERS = ["voter-1", "voter-2", "voter-3"]
+
+
+def ballots(durable: Durable, *answers: str, **policy: Any) -> JSON:
+    """A request to vote; the voters will give these answers."""
+    for voter, answer in zip(VOTERS, answers, strict=True):
+        durable.agents.answer(voter, replied({"reasoning": f"because {answer}", "answer": answer}))
+    ballot = {"type": "choice", "options": ["yes", "no"]}
+    return {"question": "Publish?", "voters": len(VOTERS), "ballot": ballot, "policy": policy}
+
+
+@scenario
+def voting_decides(durable: Durable) -> None:
+    start_held(durable, VOTING, ballots(durable, "yes", "no", "yes"), *VOTERS)
+    end_in_order(durable, "voter-3", "voter-1", "voter-2")
+    save(durable, VOTING)
+
+
+@scenario
+def voting_through_a_window(durable: Durable) -> None:
+    start_held(durable, VOTING, ballots(durable, "no", "no", "yes", max_concurrency=1), *VOTERS)
+    end_in_order(durable, *VOTERS)
+    save(durable, VOTING)
+
+
+@scenario
+def voting_with_too_few_votes(durable: Durable) -> None:
+    request = ballots(durable, "yes", "yes", "yes", min_successful=3)
+    durable.agents.answer("voter-2", refused("refused", retriable=False))
+    start_held(durable, VOTING, request, *VOTERS)
+    end_in_order(durable, *VOTERS)
+    save(durable, VOTING)
+
+
+@scenario
+def voting_to_its_deadline(durable: Durable) -> None:
+    start_held(durable, VOTING, ballots(durable, "no", "no", "yes", deadline_s=1.0), *VOTERS)
+    end_in_order(durable, "voter-2")
+    save(durable, VOTING)
+
+
+@scenario
+def voting_cancelled(durable: Durable) -> None:
+    start_held(durable, VOTING, ballots(durable, "yes", "no", "yes"), *VOTERS)
+    end_in_order(durable, "voter-1")
+    durable.cancel()
+    save(durable, VOTING)
+
+
+# --- Map-reduce ---
+
+
+@scenario
+def map_reduce_succeeds(durable: Durable) -> None:
+    start_held(durable, MAP_REDUCE, documents_request(3), "d0", "d1", "d2")
+    end_in_order(durable, "d1", "d2", "d0")
+    save(durable, MAP_REDUCE)
+
+
+@scenario
+def map_reduce_through_a_window(durable: Durable) -> None:
+    names = [f"d{number}" for number in range(6)]
+    durable.agents.answer("d3", refused("content_filtered", retriable=False))
+    start_held(durable, MAP_REDUCE, documents_request(6, policy={"max_concurrency": 3}), *names)
+    end_in_order(durable, "d1", "d3", "d0", "d2", "d5", "d4")
+    save(durable, MAP_REDUCE)
+
+
+@scenario
+def map_reduce_whose_reduction_fails(durable: Durable) -> None:
+    durable.agents.answer("~reduction", refused("invalid_output", retriable=False))
+    start_held(durable, MAP_REDUCE, documents_request(2), "d0", "d1")
+    end_in_order(durable, "d0", "d1")
+    save(durable, MAP_REDUCE)
+
+
+@scenario
+def map_reduce_to_its_deadline(durable: Durable) -> None:
+    request = documents_request(4, policy={"deadline_s": 1.0, "max_concurrency": 2})
+    start_held(durable, MAP_REDUCE, request, "d0", "d1", "d2", "d3")
+    end_in_order(durable, "d1", "d2")
+    save(durable, MAP_REDUCE)
+
+
+@scenario
+def map_reduce_cancelled_in_the_reduction(durable: Durable) -> None:
+    start_held(durable, MAP_REDUCE, documents_request(2), "d0", "d1", "~reduction")
+    end_in_order(durable, "d0", "d1")
+    durable.agents.wait_for_calls(3)
+    durable.cancel()
+    save(durable, MAP_REDUCE)
+
+
+# --- How ---
+
+
+def start_held(durable: Durable, orchestrator: str, request: JSON, *held: str) -> None:
+    """Start the scenario's run; the calls of these branches wait."""
+    durable.agents.hold(*held)
+    durable.start(orchestrator, request)
+
+
+def end_in_order(durable: Durable, *branches: str) -> None:
+    """Let branches answer one after the other, each when the run has taken note of the one before."""
+    for branch in branches:
+        durable.agents.let_go(branch)
+        durable.wait_for_branch(branch)
+
+
+def save(durable: Durable, orchestrator: str, branch: str | None = None, name: str | None = None) -> None:
+    """Save the history of the scenario's run, or of one of its branches, once the run has ended."""
+    durable.result()
+    instance_id = durable.branch_id(branch) if branch else durable.run_id
+    path = History(name or durable.run_id, orchestrator, instance_id, durable.history(instance_id)).save()
+    print(f"{path.name}: {len(durable.history(instance_id))} events")
+
+
+def main(names: list[str]) -> None:
+    """Record these scenarios, or all."""
+    if unknown := [name for name in names if name not in SCENARIOS]:
+        raise SystemExit(f"There is no scenario {unknown[0]!r}. There are: {', '.join(SCENARIOS)}.")
+    FOLDER.mkdir(exist_ok=True)
+    with Durable() as durable:
+        for name in names or SCENARIOS:
+            durable.anew(run_id=name)
+            SCENARIOS[name](durable)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
