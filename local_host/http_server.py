@@ -117,7 +117,7 @@ class HttpServer:
     ) -> web.StreamResponse:
         value = HttpRequestValue(
             method=method,
-            url=f"{request.scheme}://{request.host}{_target(request.raw_path)}",
+            url=f"{request.scheme}://{request.headers.get('Host') or request.host}{_target(request.raw_path)}",
             headers=_joined((name.lower(), text) for name, text in request.headers.items()),
             query=query_parameters(request.raw_path),
             route_params=route_params,

@@ -48,4 +48,6 @@ def configure_logging(log_levels: Mapping[str, str], *, verbose: bool) -> None:
     if not verbose:
         # The worker library logs what it then raises: each failure is shown once, by whoever catches it.
         logging.getLogger("azure.functions").addFilter(lambda record: record.levelno < logging.ERROR)
+        # What is left for the HTTP library to report are requests that are not HTTP.
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)

@@ -1,5 +1,6 @@
 """Apps written for Core Tools, unchanged, driven over HTTP."""
 
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -132,6 +133,25 @@ def test_a_client_that_goes_away_neither_ends_the_function_nor_is_an_error(web):
         client.sendall(b"POST /v1/api/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nonly a part")
     assert call("GET", api(web, "orders/1")).status == 200
     assert "could not be answered" not in web.output
+
+
+def test_a_request_that_is_no_http_is_refused_quietly(web):
+    with socket.create_connection(("127.0.0.1", int(web.base_url.rpartition(":")[2])), timeout=10) as client:
+        client.sendall("GET /v1/api/orders/é HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert client.recv(1000).startswith(b"HTTP/1.0 400")
+    assert call("GET", api(web, "orders/1")).status == 200
+    assert "InvalidURLError" not in web.output
+
+
+def test_a_body_over_the_limit_of_functions_is_413(web):
+    port = int(web.base_url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(f"POST /v1/api/echo HTTP/1.1\r\nHost: x\r\nContent-Length: {101 << 20}\r\n\r\n".encode())
+        piece = bytes(1 << 20)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(101):
+                client.sendall(piece)
+        assert b" 413 " in client.recv(1000)
 
 
 def test_a_browser_of_an_allowed_origin_may_read_the_answers(web):
