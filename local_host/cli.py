@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -16,6 +17,7 @@ COMMANDS = {
     "demo": ("local_host.demo", "run the three patterns on the samples and print the results"),
 }
 
+_STOP_LIMIT_S = 5.0
 _PROGRAM = "python -m local_host"
 _DESCRIPTION = """\
 Development tools that need no cloud, no key and no Azure Functions Core Tools.
@@ -36,6 +38,9 @@ def _end_with_stdin() -> None:
     """Stop this process when its standard input closes: whoever started it is gone."""
     sys.stdin.buffer.read()
     signal.raise_signal(signal.SIGTERM)
+    # This thread ends with the process. When the stop hangs, nobody is left to end the process by force.
+    time.sleep(_STOP_LIMIT_S)
+    os._exit(1)
 
 
 def _chosen(arguments: Sequence[str]) -> str | None:

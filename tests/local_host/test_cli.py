@@ -213,3 +213,15 @@ def test_a_stop_while_the_app_loads_is_a_clean_end(tmp_path):
         output = process.stdout.read()
         assert process.wait(10) == 0
     assert "Traceback" not in output
+
+
+def test_a_command_whose_stop_hangs_ends_after_whoever_started_it(tmp_path):
+    code = "import local_host.cli as cli, time; cli._STOP_LIMIT_S = 0.1\n" + (
+        "import signal; signal.signal(signal.SIGTERM, lambda *_: print('told', flush=True))\n"
+        "import threading; threading.Thread(target=cli._end_with_stdin, daemon=True).start()\n"
+        "while True: time.sleep(0.01)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], check=False, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30
+    )
+    assert (ended.returncode, ended.stdout) == (1, b"told\n")
