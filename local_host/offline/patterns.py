@@ -19,6 +19,7 @@ CATEGORIES = {
     sre.CATEGORY_NOT_WORD: lambda c: not (c.isalnum() or c == "_"),
 }
 MAX_REPEATS = 1024
+MAX_NODES = 20_000
 SHIFTS = 8
 
 
@@ -30,7 +31,14 @@ def texts_for(pattern: str, min_length: int) -> Iterator[str]:
         return
     for extra in dict.fromkeys((0, 1, 2, min_length, max(0, min_length - 1), max(0, min_length - 2))):
         for shift in range(SHIFTS):
-            yield _Writer(extra, shift).write(tree)
+            try:
+                yield _Writer(extra, shift).write(tree)
+            except TooLongError:
+                return
+
+
+class TooLongError(Exception):
+    """Repeats within repeats would make a text of more than `MAX_NODES` nodes."""
 
 
 class _Writer:
@@ -40,12 +48,16 @@ class _Writer:
         self.extra = extra
         self.shift = shift
         self.groups: dict[int, str] = {}
+        self.nodes = 0
 
     def write(self, tree: Any) -> str:
         return "".join(self._node(operator, argument) for operator, argument in tree)
 
     def _node(self, operator: Any, argument: Any) -> str:
         """The text of one node; nodes that match no characters, such as `^`, have none."""
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise TooLongError
         writers: dict[Any, Callable[[Any], str]] = {
             sre.LITERAL: chr,
             sre.NOT_LITERAL: lambda code: next(c for c in ALPHABET if ord(c) != code),
