@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from shared.contracts.agent import AgentSpec
 from shared.contracts.branch import AgentCall, AgentReply, BranchError, Usage
 from shared.errors import AgentError, InvalidOutput
+from shared.json_values import problem_with
 from shared.model_client import Completion, Model
 from shared.prompts import repair_prompt
 from shared.schemas import first_violation
@@ -24,7 +25,7 @@ async def run_agent(model: Model, call: AgentCall) -> AgentReply:
     try:
         completion = await _complete(model, call, call.prompt, spent)
         if call.agent.output_schema is None:
-            output: JsonValue = completion.text
+            output: JsonValue = _answer_text(completion)
         else:
             completion, output = await _structured(model, call, completion, spent)
     except AgentError as exc:
@@ -42,7 +43,7 @@ async def _complete(model: Model, call: AgentCall, prompt: str, spent: list[Usag
     try:
         completion = await model.complete(call.agent, prompt, remaining_s)
     except AgentError as exc:
-        spent.append(exc.usage or FAILED_CALL)
+        spent.append(FAILED_CALL if exc.usage is None else exc.usage)
         raise
     spent.append(completion.usage)
     return completion
@@ -61,6 +62,13 @@ async def _structured(
     return second, output
 
 
+def _answer_text(completion: Completion) -> str:
+    if not completion.text.strip():
+        cut = "; all of max_output_tokens went into its reasoning" if completion.truncated else ""
+        raise InvalidOutput(f"the model's answer is empty{cut}")
+    return completion.text
+
+
 def checked(agent: AgentSpec, completion: Completion) -> tuple[JsonValue, str | None]:
     """The answer's value, and how it breaks the agent's schema (None when it fits)."""
     try:
@@ -70,6 +78,8 @@ def checked(agent: AgentSpec, completion: Completion) -> tuple[JsonValue, str | 
         return None, f"not valid JSON{cut}: {exc}"
     except RecursionError:
         return None, "not valid JSON: nested too deeply"
+    if problem := problem_with(value):
+        return None, f"not usable JSON: {problem}"
     return value, first_violation(value, agent.output_schema or {})
 
 

@@ -181,13 +181,16 @@ def entra_token_provider() -> Callable[[], Awaitable[str]]:
     from_credential = get_bearer_token_provider(DefaultAzureCredential(), AZURE_SCOPE)
 
     async def token() -> str:
-        from azure.core.exceptions import ClientAuthenticationError
+        from azure.core.exceptions import AzureError, ClientAuthenticationError
 
         try:
             return await asyncio.to_thread(from_credential)
         except ClientAuthenticationError as exc:
             message = f"no Entra ID token for Azure OpenAI: {_short(exc.message)}"
             raise NotAuthenticated(message, usage=Usage()) from exc
+        except AzureError as exc:
+            message = f"the Entra ID token for Azure OpenAI could not be fetched: {_short(exc.message)}"
+            raise ConnectionFailed(message, usage=Usage()) from exc
 
     return token
 

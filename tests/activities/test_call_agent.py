@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from activities.call_agent import answer, call_agent, shared_model
+from local_host.offline_model import OfflineModel
+from shared.contracts.agent import AgentSpec
+from shared.contracts.branch import AgentCall, AgentReply
+from shared.model_client import OpenAIModel
+from shared.settings import load_model_settings
+
+SETTINGS = [
+    "AZURE_OPENAI_ENDPOINT",
+    "AZURE_OPENAI_API_KEY",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "CHORUS_MODEL",
+    "CHORUS_MODEL_API",
+]
+
+
+@pytest.fixture
+async def offline(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OfflineModel]:
+    """The app's environment names the offline model."""
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    async with OfflineModel(directed_faults=True) as model:
+        monkeypatch.setenv("OPENAI_BASE_URL", model.base_url)
+        yield model
+        opened = shared_model(load_model_settings({"OPENAI_BASE_URL": model.base_url}))
+        assert isinstance(opened, OpenAIModel)
+        await opened.close()
+    shared_model.cache_clear()
+
+
+def call(prompt: str = "<input>\nThe disk is full. The night was quiet.\n</input>", **fields: Any) -> AgentCall:
+    return AgentCall(
+        run_id="run",
+        branch="branch",
+        attempt=1,
+        agent=AgentSpec(instructions="Summarise.", **fields),
+        prompt=prompt,
+        deadline=datetime.now(UTC) + timedelta(seconds=10),
+    )
+
+
+async def test_the_activity_takes_and_gives_json(offline: OfflineModel) -> None:
+    given = json.loads(json.dumps(call().model_dump(mode="json")))
+
+    reply = json.loads(json.dumps(await call_agent(given), allow_nan=False))
+
+    assert AgentReply.model_validate(reply).error is None
+    assert "disk" in reply["output"]
+    assert offline.calls == 1
+
+
+async def test_a_failure_of_the_model_is_data(offline: OfflineModel) -> None:
+    reply = await call_agent(call("x [[fault:unauthorized]]").model_dump(mode="json"))
+
+    assert reply["error"]["code"] == "not_authenticated"
+    assert reply["usage"]["model_calls"] == 1
+
+
+async def test_a_missing_setting_is_a_permanent_error_that_names_it() -> None:
+    reply = await answer(call(), {"AZURE_OPENAI_ENDPOINT": "https://res.openai.azure.com"})
+
+    assert reply.error is not None
+    assert (reply.error.code, reply.error.retriable) == ("not_configured", False)
+    assert "CHORUS_MODEL is not set" in reply.error.message
+    assert reply.usage.model_calls == 0
+
+
+async def test_an_input_that_is_no_call_is_a_defect_and_raises() -> None:
+    with pytest.raises(ValidationError):
+        await call_agent({"prompt": "x"})
+
+
+def test_equal_settings_share_one_client() -> None:
+    env = {"OPENAI_BASE_URL": "http://localhost:1/v1"}
+
+    assert shared_model(load_model_settings(env)) is shared_model(load_model_settings(dict(env)))
+    assert shared_model(load_model_settings(env)) is not shared_model(load_model_settings({**env, "CHORUS_MODEL": "x"}))
+    shared_model.cache_clear()
