@@ -59,6 +59,7 @@ class FakeContext:
     activities: list[Call] = field(default_factory=list[Call])
     timers: list[Timer] = field(default_factory=list[Timer])
     statuses: list[Any] = field(default_factory=list[Any])
+    groups: list[list[Task[Any]]] = field(default_factory=list[list[Task[Any]]])
     events: dict[str, CancellableTask[Any]] = field(default_factory=dict[str, CancellableTask[Any]])
 
     def get_input(self) -> Any:
@@ -87,6 +88,7 @@ class FakeContext:
         return self.events.setdefault(name, CancellableTask())
 
     def task_all(self, tasks: list[Task[Any]]) -> Task[Any]:
+        self.groups.append(tasks)
         return when_all(tasks)
 
     def task_any(self, tasks: list[Task[Any]]) -> Task[Any]:
@@ -124,7 +126,7 @@ class Drive:
     def pass_time(self, seconds: float, *, firing: bool = True) -> None:
         """The clock moves on; timers go off in order unless `firing` is off (they are late)."""
         until = self.context.current_utc_datetime + timedelta(seconds=seconds)
-        while firing and (due := self._next_due(until)):
+        while firing and self.result is None and (due := self._next_due(until)):
             self.context.current_utc_datetime = max(due.fire_at, self.context.current_utc_datetime)
             due.task.complete(None)
             self._resume()

@@ -166,6 +166,12 @@ def test_a_wait_that_would_outlast_the_branch_is_not_begun() -> None:
     assert (outcome["status"], outcome["attempts"], outcome["error"]["code"]) == ("failed", 1, "rate_limited")
 
 
+def test_a_wait_that_would_end_with_the_branch_is_not_begun() -> None:
+    drive = start(timeout_s=retry_delay_s(1, None, key=INSTANCE))
+    answer(drive, refused())
+    assert (drive.ended["status"], drive.ended["error"]["code"]) == ("failed", "rate_limited")
+
+
 def test_a_wait_that_would_outlast_the_run_is_not_begun() -> None:
     drive = start(timeout_s=60, run_s=5)
     answer(drive, refused(retry_after_s=5.0))
@@ -198,11 +204,11 @@ def test_a_timeout_by_the_runs_deadline_tells_the_time_that_there_was() -> None:
     assert "within 7.5 s" in drive.ended["error"]["message"]
 
 
-def test_a_branch_that_starts_after_the_runs_deadline_makes_no_call() -> None:
-    drive = start(run_s=-1)
-    drive.pass_time(0)
+@pytest.mark.parametrize("run_s", [0, -1])
+def test_a_branch_that_starts_after_the_runs_deadline_makes_no_call(run_s: float) -> None:
+    drive = start(run_s=run_s)
     outcome = drive.ended
-    assert drive.context.activities == []
+    assert (drive.context.activities, drive.pending_timers) == ([], [])
     assert (outcome["status"], outcome["attempts"], outcome["usage"]["model_calls"]) == ("timed_out", 0, 0)
 
 
@@ -214,6 +220,8 @@ def test_a_branch_that_was_held_up_past_its_time_makes_no_further_call() -> None
     outcome = drive.ended
     assert len(drive.context.activities) == 1
     assert (outcome["status"], outcome["attempts"], outcome["usage"]["model_calls"]) == ("timed_out", 1, 1)
+    assert outcome["error"]["message"].startswith("the time was up before attempt 2 began")
+    assert drive.pending_timers == []
 
 
 def test_a_call_that_ran_out_of_time_times_the_branch_out() -> None:

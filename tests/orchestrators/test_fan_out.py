@@ -58,8 +58,10 @@ def test_a_child_gets_the_policy_and_the_runs_deadline() -> None:
     assert datetime.fromisoformat(given["run_deadline"]) == START + timedelta(seconds=100)
 
 
-def test_as_many_branches_as_the_window_start_at_once() -> None:
-    assert branch_names(start(*SIX, max_concurrency=6).running) == SIX
+def test_as_many_branches_as_the_window_start_at_once_and_are_one_task_all() -> None:
+    drive = start(*SIX, max_concurrency=6)
+    assert branch_names(drive.running) == SIX
+    assert drive.context.groups == [[child.task for child in drive.running]]
 
 
 # --- Ending on their own ---
@@ -294,6 +296,19 @@ def test_branches_that_wait_never_start_after_a_cancel() -> None:
     assert branch_names(drive.context.children) == ["s0", "s1"]
     assert verdict(drive.ended) == ("cancelled", "cancelled")
     assert statuses(drive.ended) == dict.fromkeys(SIX, "cancelled")
+
+
+def test_a_branch_that_was_cut_short_tells_its_own_times() -> None:
+    drive = start("a", "b", "c", max_concurrency=1, deadline_s=60)
+    drive.pass_time(4)
+    succeed(drive, "a")
+    drive.pass_time(3)
+    drive.raise_event(CANCEL_EVENT)
+    drive.pass_time(1)
+    let_stop(drive)
+    times = [(outcome["started_at"], outcome["ended_at"]) for outcome in drive.ended["outcomes"][1:]]
+    seconds = [[(datetime.fromisoformat(at) - START).total_seconds() for at in both] for both in times]
+    assert seconds == [[4, 8], [8, 8]]
 
 
 @pytest.mark.parametrize("window", [1, 2])

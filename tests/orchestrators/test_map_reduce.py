@@ -73,7 +73,10 @@ def test_the_reduction_rests_on_what_succeeded_and_is_told_what_is_missing() -> 
     drive = start(3)
     drive.complete(drive.child("d1"), failed("d1"))
     succeed(drive, "d2", "d0")
-    assert drive.child(REDUCTION).input["branch"]["prompt"].endswith("<missing>\nd1\n</missing>")
+    assert drive.child(REDUCTION).input["branch"]["prompt"] == (
+        '<answer name="d0">\noutput of d0\n</answer>\n\n<answer name="d2">\noutput of d2\n</answer>\n\n'
+        "<missing>\nd1\n</missing>"
+    )
     drive.complete(drive.child(REDUCTION), succeeded(REDUCTION))
     assert verdict(drive.ended) == ("partial", "all_completed")
     assert drive.ended["output"]["documents"] == ["d0", "d2"]
