@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +13,9 @@ from pydantic import ValidationError
 
 PROBLEM_JSON = "application/problem+json"
 MAX_LISTED_ERRORS = 20
+
+UNION_TAGS: Mapping[str | int | None, Collection[str]] = {"ballot": ("choice", "free"), "voters": ("count", "jury")}
+"""What pydantic puts into a location after a field that is a union, to say which of its members was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +79,16 @@ def from_validation(error: ValidationError, body: object) -> Problem:
 
 def field_path(location: Sequence[str | int], body: object) -> str:
     """pydantic's location as a path into `body`, without the tags of unions, which are no fields."""
-    path, current = "", body
+    path, current, field = "", body, None
     for position, key in enumerate(location):
         last = position == len(location) - 1
         if isinstance(key, int):
             path += f"[{key}]"
             current = _item(current, key)
-        elif isinstance(current, Mapping) and (last or key in current):
-            if last and key not in current and path.endswith(f".{key}"):
-                continue
+        elif key not in UNION_TAGS.get(field, ()) and isinstance(current, Mapping) and (last or key in current):
             path += f".{key}"
             current = _item(current, key)
+        field = key
     return path.removeprefix(".") or "$"
 
 

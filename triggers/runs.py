@@ -68,7 +68,7 @@ async def get_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func
     run = await find(req, client)
     if run.ended:
         return answer(HTTPStatus.OK, result_json(run))
-    url = f"{api_root(req, f'runs/{run.id}')}/runs/{run.id}"
+    url = f"{api_root(req, 'runs')}/runs/{run.id}"
     pending = RunPending(id=run.id, pattern=run.pattern, status=run.stage, status_url=url)
     return answer(HTTPStatus.ACCEPTED, pending, **polling(url))
 
@@ -90,7 +90,7 @@ async def cancel_run(req: func.HttpRequest, client: DurableFunctionsClient) -> f
             HTTPStatus.CONFLICT, "run_already_ended", f"Run {run.id!r} has already ended; there is nothing to cancel."
         )
     await client.raise_orchestration_event(run.id, CANCEL_EVENT)
-    url = f"{api_root(req, f'runs/{run.id}')}/runs/{run.id}"
+    url = f"{api_root(req, 'runs')}/runs/{run.id}"
     pending = RunPending(id=run.id, pattern=run.pattern, status="cancelling", status_url=url)
     return answer(HTTPStatus.ACCEPTED, pending, **polling(url))
 

@@ -59,7 +59,6 @@ def result_json(run: RunState) -> str:
     if run.state.runtime_status.name == "COMPLETED" and run.state.serialized_output:
         return run.state.serialized_output
     terminated = run.state.runtime_status.name == "TERMINATED"
-    failure = run.state.failure_details
     message = "the orchestration was terminated" if terminated else "the orchestration failed; the log has the cause"
     result = RunResult(
         id=run.id,
@@ -67,7 +66,7 @@ def result_json(run: RunState) -> str:
         status="cancelled" if terminated else "failed",
         completion_reason="cancelled" if terminated else "internal_error",
         error=BranchError(
-            code="terminated" if terminated else (failure.error_type if failure else "internal_error"),
+            code="terminated" if terminated else "internal_error",
             message=message,
             retriable=not terminated,
         ),
