@@ -1,0 +1,351 @@
+"""The rules of the architecture hold, and each check of a rule fails on code that breaks it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from activities import names
+from shared.contracts.run import Pattern
+from shared.deferred import resolved
+from tests.architecture import (
+    ALLOWED,
+    PRODUCTION,
+    ROOT,
+    forbidden_imports,
+    imports,
+    impurities,
+    module_name,
+    modules,
+    reachable,
+    within,
+)
+
+SLOW_TO_IMPORT = {"openai", "azure.identity", "azure.storage.blob", "jsonschema", "pydantic", "referencing"}
+"""What a cold start must not pay for."""
+
+ENVIRONMENT_READERS = {"function_app", "activities.call_agent", "triggers.health"}
+
+OF_THE_SDK = "BuiltIn__"
+"""The SDK adds functions of its own, for `call_http`."""
+
+LOADED_APP = """
+import json, sys
+import function_app
+functions = [
+    {"name": function.get_function_name(), "bindings": [binding.get_dict_repr() for binding in function.get_bindings()]}
+    for function in function_app.app.get_functions()
+]
+print(json.dumps({"modules": sorted(sys.modules), "functions": functions}, default=str))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded_app() -> dict[str, Any]:
+    """What a process that imports `function_app`, and no more, has loaded and registered."""
+    done = subprocess.run([sys.executable, "-c", LOADED_APP], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = json.loads(done.stdout)
+    loaded["functions"] = [found for found in loaded["functions"] if not found["name"].startswith(OF_THE_SDK)]
+    return loaded
+
+
+# Directions
+
+
+@pytest.mark.parametrize("path", modules(*PRODUCTION), ids=module_name)
+def test_imports_point_one_way(path: Any) -> None:
+    assert forbidden_imports(module_name(path), path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("triggers.x", "from orchestrators.voting import voting"),
+        ("triggers.x", "from shared.model_client import OpenAIModel"),
+        ("triggers.x", "from shared import model_client"),
+        ("triggers.x", "from activities import call_agent"),
+        ("triggers.x", "import activities"),
+        ("orchestrators.x", "from triggers import runs"),
+        ("orchestrators.x", "from activities.call_agent import call_agent"),
+        ("orchestrators.x", "from shared.settings import load_model_settings"),
+        ("orchestrators.x", "import shared.agent"),
+        ("orchestrators.x", "def f():\n    from shared import agent"),
+        ("orchestrators.x", "from . import run"),
+        ("orchestrators.x", "from ..shared import agent"),
+        ("activities.x", "from triggers.views import view_of"),
+        ("activities.x", "from orchestrators.run import Run"),
+        ("shared.x", "import triggers.runs"),
+        ("shared.x", "from activities.names import CALL_AGENT"),
+        ("shared.x", "import local_host"),
+        ("shared.x", "from tests import architecture"),
+        ("shared.x", "if TYPE_CHECKING:\n    from orchestrators.run import Run"),
+        ("shared.contracts.x", "from shared.settings import ModelSettings"),
+        ("shared.contracts.x", "from shared.aggregation import consensus"),
+        ("shared.aggregation.x", "from shared.agent import run_agent"),
+        ("shared.contractsx", "import orchestrators"),
+    ],
+)
+def test_an_import_against_the_direction_is_found(module: str, line: str) -> None:
+    assert len(forbidden_imports(module, f"import json\n{line}\n")) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("triggers.x", "from shared.contracts.run import Pattern"),
+        ("triggers.x", "from activities.names import CANCEL_EVENT"),
+        ("orchestrators.x", "from shared.aggregation import consensus"),
+        ("activities.x", "from shared import agent"),
+        ("shared.x", "import azure.functions"),
+        ("shared.contracts.x", "from shared.schemas import first_violation"),
+    ],
+)
+def test_an_import_in_the_direction_is_let_pass(module: str, line: str) -> None:
+    assert forbidden_imports(module, line) == []
+
+
+def test_every_module_of_production_has_a_rule() -> None:
+    for path in modules(*PRODUCTION):
+        assert any(within(module_name(path), [package]) for package in ALLOWED)
+    assert len(modules(*PRODUCTION)) > 30
+
+
+# Purity
+
+PURE_PACKAGES = {"orchestrators", "shared.aggregation", "shared.contracts"}
+PURE_MODULES = {
+    "activities", "activities.names", "shared", "shared.backoff", "shared.errors", "shared.json_values",
+    "shared.normalisation", "shared.prompts", "shared.schemas",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "path"), reachable("orchestrators").items())
+def test_orchestrators_and_all_that_they_reach_are_pure(module: str, path: Any) -> None:
+    assert impurities(module, path.read_text()) == []
+
+
+def test_orchestrators_reach_what_is_pure_and_nothing_else() -> None:
+    reached = set(reachable("orchestrators"))
+
+    assert {name for name in reached if not within(name, sorted(PURE_PACKAGES))} == PURE_MODULES
+    pure = {module_name(path) for path in modules("orchestrators", "shared/aggregation")}
+    assert pure <= reached
+
+
+@pytest.mark.parametrize(
+    "snippet",
+    [
+        *(
+            f"import {name}"
+            for name in (
+                "time", "random", "uuid", "os", "secrets", "socket", "logging", "asyncio", "threading", "openai",
+                "subprocess", "pathlib", "importlib", "sys", "os.path", "urllib.request", "azure.durable_functions",
+            )
+        ),
+        "from time import monotonic",
+        "from os import environ as e",
+        "def f():\n    import random",
+        "x = datetime.now(UTC)",
+        "x = datetime.utcnow()",
+        "x = datetime.datetime.now()",
+        "x = date.today()",
+        "x = datetime.fromtimestamp(0)",
+        "open('f')",
+        "print('x')",
+        "x = hash('a')",
+        "x = id(y)",
+        "eval('1')",
+        "x = __import__('time')",
+        "for x in {1, 2}: pass",
+        "for x in set(y): pass",
+        "for x in frozenset(y): pass",
+        "for x in {a for a in y}: pass",
+        "for x in set(y) | z: pass",
+        "x = [a for a in {1, 2}]",
+        "x = {a: 1 for a in set(y)}",
+        "x = list(set(y))",
+        "x = ', '.join({'a', 'b'})",
+        "x = enumerate(set(y))",
+        "x.extend({1, 2})",
+        "x = [*set(y)]",
+        "def f():\n    yield from {1, 2}",
+        "async def f(): pass",
+        "def f():\n    global x\n    x = 1",
+    ],
+)  # fmt: skip
+def test_impure_code_is_found(snippet: str) -> None:
+    assert len(impurities("m", snippet)) == 1
+
+
+@pytest.mark.parametrize(
+    "snippet",
+    [
+        "from datetime import datetime, timedelta",
+        "from shared.contracts.run import Pattern",
+        "if TYPE_CHECKING:\n    from azure.durable_functions import DurableOrchestrationContext",
+        "x = context.current_utc_datetime",
+        "x = y in {1, 2}",
+        "x = set(y) == set(z)",
+        "x = sorted(set(y))",
+        "x = len({1, 2})",
+        "x = hashlib.sha256(b'').digest()",
+        "for x in sorted({1, 2}): pass",
+        "x = frozenset(a for a in y)",
+    ],
+)
+def test_pure_code_is_let_pass(snippet: str) -> None:
+    assert impurities("m", snippet) == []
+
+
+# One module each
+
+
+def importers_of(package: str) -> set[str]:
+    """Our modules that import a package when they run."""
+    return {
+        module_name(path)
+        for path in [*modules(*PRODUCTION), ROOT / "function_app.py"]
+        for use in imports(path.read_text())
+        if within(use.name, [package]) and not use.typing_only
+    }
+
+
+@pytest.mark.parametrize(
+    ("package", "importers"),
+    [
+        ("openai", {"shared.model_client"}),
+        ("azure.identity", {"shared.model_client"}),
+        ("jsonschema", {"shared.schemas"}),
+        ("os", ENVIRONMENT_READERS),
+        ("random", set()),
+        ("requests", set()),
+    ],
+)
+def test_a_package_has_one_module_that_imports_it(package: str, importers: set[str]) -> None:
+    assert importers_of(package) == importers
+
+
+@pytest.mark.parametrize("path", modules(*PRODUCTION), ids=module_name)
+def test_slow_packages_are_imported_inside_functions(path: Any) -> None:
+    at_once = [use.name for use in imports(path.read_text()) if not use.deferred and not use.typing_only]
+
+    assert [name for name in at_once if within(name, sorted(SLOW_TO_IMPORT - {"pydantic"}))] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "typing_only", "deferred"),
+    [
+        ("from openai import AsyncOpenAI", False, False),
+        ("if True:\n    import openai.types", False, False),
+        ("class A:\n    import openai.types", False, False),
+        ("if TYPE_CHECKING:\n    import openai.types", True, False),
+        ("if TYPE_CHECKING:\n    pass\nelse:\n    import openai.types", False, False),
+        ("def f():\n    import openai.types", False, True),
+        ("async def f():\n    if x:\n        from openai import types", False, True),
+    ],
+)
+def test_an_import_is_known_by_when_it_happens(source: str, typing_only: bool, deferred: bool) -> None:
+    [found] = imports(source)
+
+    assert found.root == "openai"
+    assert (found.typing_only, found.deferred) == (typing_only, deferred)
+
+
+def test_importing_the_app_loads_nothing_slow(loaded_app: dict[str, Any]) -> None:
+    loaded = set(loaded_app["modules"])
+
+    assert {"azure.functions", "azure.durable_functions", "shared.deferred", "shared.settings"} <= loaded
+    assert loaded & SLOW_TO_IMPORT == set()
+    ours = {name for name in loaded if within(name, ["orchestrators", "triggers", "activities", "shared"])}
+    assert ours == {"shared", "shared.deferred", "shared.errors", "shared.settings"}
+
+
+# The map of the app
+
+
+def deferred_paths() -> dict[str, str]:
+    """Each path in `function_app.py`, and which of the makers of `shared.deferred` gets it."""
+    return {
+        str(node.args[0].value): node.func.attr
+        for node in ast.walk(ast.parse((ROOT / "function_app.py").read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.args[0] if node.args else None, ast.Constant)
+        and ast.unparse(node.func.value) == "deferred"
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
+PARAMETERS = {
+    "orchestrator": ["context"],
+    "http_trigger": ["req"],
+    "client_http_trigger": ["req", "client"],
+    "activity": ["call"],
+    "client_activity": ["instances", "client"],
+}
+
+
+@pytest.mark.parametrize(("path", "maker"), deferred_paths().items())
+def test_every_deferred_path_leads_to_a_function_of_its_kind(path: str, maker: str) -> None:
+    function = resolved(path)
+
+    assert list(inspect.signature(function).parameters) == PARAMETERS[maker]
+    assert inspect.isgeneratorfunction(function) == (maker == "orchestrator")
+    assert inspect.iscoroutinefunction(function) == (maker != "orchestrator")
+    assert function.__name__ == path.partition(":")[2]
+
+
+@pytest.mark.parametrize("path", ["triggers.runs:missing", "triggers.missing:get_run", "triggers.runs"])
+def test_a_path_that_leads_nowhere_is_an_error(path: str) -> None:
+    with pytest.raises((AttributeError, ModuleNotFoundError)):
+        resolved(path)
+
+
+def test_every_function_of_the_app_has_its_deferred_path(loaded_app: dict[str, Any]) -> None:
+    registered = [function["name"] for function in loaded_app["functions"]]
+
+    assert sorted(registered) == sorted(path.partition(":")[2] for path in deferred_paths())
+
+
+def triggers_of(loaded: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    return {
+        function["name"]: binding
+        for function in loaded["functions"]
+        for binding in function["bindings"]
+        if binding["type"] == kind
+    }
+
+
+def test_all_http_functions_but_health_want_a_function_key(loaded_app: dict[str, Any]) -> None:
+    levels = {name: str(binding["authLevel"]) for name, binding in triggers_of(loaded_app, "httpTrigger").items()}
+
+    assert {name for name, level in levels.items() if "ANONYMOUS" in level.upper()} == {"health"}
+    assert all("FUNCTION" in level.upper() for name, level in levels.items() if name != "health")
+    assert len(levels) == 7
+
+
+def test_durable_functions_are_registered_under_their_durable_names(loaded_app: dict[str, Any]) -> None:
+    assert set(triggers_of(loaded_app, "orchestrationTrigger")) == {
+        names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_BRANCH,
+    }  # fmt: skip
+    assert set(triggers_of(loaded_app, "activityTrigger")) == {names.CALL_AGENT, names.STOP_BRANCHES}
+
+
+def test_a_pattern_s_name_is_its_orchestration_s(loaded_app: dict[str, Any]) -> None:
+    assert set(Pattern.__args__) == set(triggers_of(loaded_app, "orchestrationTrigger")) - {names.AGENT_BRANCH}
+
+
+def test_no_two_functions_answer_the_same_request(loaded_app: dict[str, Any]) -> None:
+    answered = [
+        (binding["route"], method)
+        for binding in triggers_of(loaded_app, "httpTrigger").values()
+        for method in binding["methods"]
+    ]
+
+    assert len(set(map(str, answered))) == len(answered)
