@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+import time
+from datetime import timedelta, timezone
 from typing import Any
 
 import azure.functions as func
@@ -22,6 +23,7 @@ from tests.triggers.requests import (
     problem_of,
 )
 from triggers.runs import cancel_run, get_run, view_run
+from triggers.views import utc
 
 HANDLERS: dict[str, Any] = {"GET": get_run, "VIEW": view_run, "DELETE": cancel_run}
 STARTED_AT, ENDED_AT = "2026-01-01T12:00:00Z", "2026-01-01T12:00:05Z"
@@ -97,7 +99,8 @@ async def ask(method: str, *states: Any, **request: Any) -> func.HttpResponse:
 )
 async def test_an_id_that_is_no_run_is_404(method: str, run_id: str) -> None:
     known = [orchestration("RUNNING"), child("a", "RUNNING"), child("~synthesis", "RUNNING")]
-    client = FakeClient([*known, orchestration("RUNNING", instance_id=run_id + "x")])
+    odd = [] if run_id == "f" * 32 else [orchestration("RUNNING", instance_id=run_id, name="voting")]
+    client = FakeClient([*known, *odd])
 
     answer = await HANDLERS[method](on_run("GET", run_id), client)
 
@@ -290,6 +293,18 @@ async def test_a_run_that_has_ended_cannot_be_cancelled(state: str) -> None:
     body = problem_of(answer, 409, "run_already_ended")
     assert RUN_ID in body["detail"]
     assert client.raised == []
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
+def test_the_sdk_s_times_are_read_as_utc_wherever_the_app_runs(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert utc(CREATED).isoformat() == "2026-01-01T12:00:00+00:00"
+        assert utc(CREATED.replace(tzinfo=timezone(timedelta(hours=2)))).isoformat() == "2026-01-01T10:00:00+00:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("method", HANDLERS)

@@ -56,6 +56,7 @@ def test_lists_join_and_an_item_that_was_listed_is_not_listed_again() -> None:
 def test_items_that_repeat_within_one_list_are_kept() -> None:
     assert merge_of({"scores": [5, 5, 3]})[0] == {"scores": [5, 5, 3]}
     assert merge_of({"scores": [5, 5]}, {"scores": [5, 3, 5, 5]})[0] == {"scores": [5, 5, 3, 5]}
+    assert merge_of({"scores": [5]}, {"scores": [5]}, {"scores": [5, 5]})[0] == {"scores": [5, 5]}
 
 
 def test_where_values_differ_the_first_stands_and_the_conflict_lists_all() -> None:

@@ -109,6 +109,14 @@ def test_a_lone_surrogate_is_no_text() -> None:
         VotingRequest.model_validate_json(r'{"question": "a \ud800 b"}', strict=True)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_is_not_finite_gets_into_no_contract(number: float) -> None:
+    with pytest.raises(ValidationError, match="finite"):
+        AgentReply(output={"deep": [number]})
+    with pytest.raises(ValidationError, match="finite"):
+        AgentReply(retry_after_s=number)
+
+
 def test_contracts_are_immutable() -> None:
     request = accepted(VotingRequest, {"question": "x"})
 
