@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import azure.functions as func
@@ -279,7 +280,13 @@ class ManagementApi:
 def _payload(state: OrchestrationState, *, show_input: bool, history: list[Any] | None = None) -> dict[str, Any]:
     status = DurableOrchestrationStatus.from_orchestration_state(state, include_input=show_input, history=history)
     names = ("name", "instanceId", "runtimeStatus", "input", "customStatus", "output", "createdTime", "lastUpdatedTime")
-    return dict.fromkeys(names) | status.to_json()
+    times = {"createdTime": _whole_seconds(state.created_at), "lastUpdatedTime": _whole_seconds(state.last_updated_at)}
+    return dict.fromkeys(names) | status.to_json() | times
+
+
+def _whole_seconds(moment: datetime) -> str:
+    """Return a time as the extension writes it, without the fractions that the SDK's own form has."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _deleted(result: Any) -> web.Response:

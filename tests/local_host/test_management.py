@@ -1,6 +1,7 @@
 """The durable management API of a running host."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -128,6 +129,16 @@ def test_a_failed_instance_can_be_told_by_status_code_and_rewound(url):
     assert post(links, "rewindPostUri", text="again").status == 410
 
 
+def test_times_are_whole_seconds_in_utc(url):
+    links = begin(url, "chaining", "timed")
+    until(links, "Completed")
+    listed = call("GET", f"{url}/instances?instanceIdPrefix=timed").json()
+    for status in (call("GET", links["statusQueryGetUri"]).json(), *listed):
+        for name in ("createdTime", "lastUpdatedTime"):
+            moment = datetime.strptime(status[name], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+            assert abs((datetime.now(UTC) - moment).total_seconds()) < 60
+
+
 def test_history_and_input_are_shown_as_asked(url):
     links = begin(url, "fan_out", "shown", [2, 3])
     until(links, "Completed")
@@ -153,7 +164,10 @@ def test_restart_runs_the_same_input_under_a_new_or_the_same_id(url):
 
 
 def test_instances_are_listed_by_filter_page_by_page(url):
-    for number in range(5):
+    for number in range(3):
+        until(begin(url, "chaining", f"page-{number}"), "Completed")
+    between = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    for number in range(3, 5):
         until(begin(url, "chaining", f"page-{number}"), "Completed")
     waiting = begin(url, "approval", "page-waiting", 60)
     until(waiting, "Running")
@@ -167,10 +181,9 @@ def test_instances_are_listed_by_filter_page_by_page(url):
     assert pages == [["page-0", "page-1"], ["page-2", "page-3"], ["page-4"]]
     running = call("GET", f"{url}/instances?instanceIdPrefix=page-&RuntimeStatus=Running&runtimeStatus=Pending")
     assert [status["instanceId"] for status in running.json()] == ["page-waiting"]
-    since = call("GET", f"{url}/instances/page-3").json()["createdTime"]
-    later = call("GET", f"{url}/instances?instanceIdPrefix=page-&createdTimeFrom={since}&showInput=false").json()
+    later = call("GET", f"{url}/instances?instanceIdPrefix=page-&createdTimeFrom={between}&showInput=false").json()
     assert [status["instanceId"] for status in later] == ["page-3", "page-4", "page-waiting"]
-    earlier = call("GET", f"{url}/instances?instanceIdPrefix=page-&createdTimeTo={since}").json()
+    earlier = call("GET", f"{url}/instances?instanceIdPrefix=page-&createdTimeTo={between}").json()
     assert len(earlier) == 3
     post(waiting, "terminatePostUri")
 
@@ -194,8 +207,9 @@ def test_instances_are_purged_by_id_and_by_filter(url):
     assert (purged.status, purged.json()) == (200, {"instancesDeleted": 1})
     assert call("GET", links["statusQueryGetUri"]).status == 404
 
-    last = until(begin(url, "chaining", "purge-2"), "Completed")
-    window = f"createdTimeFrom={last['createdTime']}&createdTimeTo=2999-01-01T00:00:00Z"
+    before = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    until(begin(url, "chaining", "purge-2"), "Completed")
+    window = f"createdTimeFrom={before}&createdTimeTo=2999-01-01T00:00:00Z"
     assert call("DELETE", f"{url}/instances?{window}&runtimeStatus=Failed").status == 404
     by_filter = call("DELETE", f"{url}/instances?{window}&runtimeStatus=Completed")
     assert (by_filter.status, by_filter.json()) == (200, {"instancesDeleted": 1})
