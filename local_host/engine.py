@@ -1,7 +1,8 @@
 """`LocalEngine`: the SDK's in-memory engine, with what a real app would trip over put right.
 
-The engine is `durabletask.testing.in_memory_backend`. This module and its two parts, `lineage` (parents, children,
-executions) and `entity_rules` (entities), override single steps of it; each override says what the base does.
+The engine is `durabletask.testing.in_memory_backend`. This module and its parts, `client_calls` (who may be told
+something), `lineage` (parents, children, executions) and `entity_rules` (entities), override single steps of it; each
+override says what the base does.
 All of them run under the engine's one re-entrant lock.
 """
 
@@ -21,6 +22,7 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 from durabletask.internal import orchestrator_service_pb2_grpc as stubs
 from durabletask.testing.in_memory_backend import ActivityWorkItem, OrchestrationInstance
 
+from local_host.client_calls import ClientCalls
 from local_host.direct_call import DirectCall, EngineRefusedError
 from local_host.entity_rules import EntityRules
 from local_host.lineage import Lineage
@@ -38,7 +40,7 @@ _ENDED = (
 )
 
 
-class LocalEngine(Lineage, EntityRules):
+class LocalEngine(ClientCalls, Lineage, EntityRules):
     """The engine of the local host: all state in memory, served over gRPC and by direct calls."""
 
     def __init__(self) -> None:

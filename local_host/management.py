@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -42,8 +42,13 @@ _REPLACEABLE = pb.OrchestrationIdReusePolicy(
 _CODES = {
     grpc.StatusCode.NOT_FOUND: 404,
     grpc.StatusCode.ALREADY_EXISTS: 409,
-    grpc.StatusCode.FAILED_PRECONDITION: 409,
+    grpc.StatusCode.FAILED_PRECONDITION: 410,
     grpc.StatusCode.INVALID_ARGUMENT: 400,
+}
+_WITHOUT_BODY = frozenset({404, 410})
+_CODES_BY_OPERATION = {
+    "rewind": {**_CODES, grpc.StatusCode.FAILED_PRECONDITION: 412},
+    "restart": {**_CODES, grpc.StatusCode.FAILED_PRECONDITION: 409, grpc.StatusCode.NOT_FOUND: 400},
 }
 
 
@@ -70,10 +75,10 @@ class ManagementApi:
         except BadRequestError as error:
             return _error(400, str(error))
         except grpc.RpcError as error:
-            status = _CODES.get(_code(error))
+            status = _codes(path).get(_code(error))
             if status is None:
                 return self._defect(request, error)
-            return _error(status, _details(error))
+            return web.Response(status=status) if status in _WITHOUT_BODY else _error(status, _details(error))
         except Exception as error:  # noqa: BLE001 - the boundary of the API
             return self._defect(request, error)
 
@@ -144,12 +149,6 @@ class ManagementApi:
         }.get(operation)
         if act is None:
             return web.Response(status=404)
-        state = await self._state(instance_id)
-        if state is None:
-            return web.Response(status=404)
-        failed = state.runtime_status is OrchestrationStatus.FAILED
-        if (not failed) if operation == "rewind" else state.runtime_status in _ENDED:
-            return web.Response(status=410)
         await self._in_thread(act)
         return web.Response(status=202)
 
@@ -297,6 +296,14 @@ def _deleted(result: Any) -> web.Response:
 
 def _error(status: int, message: str) -> web.Response:
     return web.json_response({"message": message}, status=status)
+
+
+def _codes(path: Sequence[str]) -> Mapping[grpc.StatusCode, int]:
+    """Return which HTTP status stands for what the engine answers to the operation that the path names."""
+    match path:
+        case [instances, _, operation] if instances.lower() == "instances":
+            return _CODES_BY_OPERATION.get(operation.lower(), _CODES)
+    return _CODES
 
 
 def _code(error: Any) -> grpc.StatusCode:

@@ -383,6 +383,44 @@ def test_an_id_can_be_used_again_once_its_instance_has_ended(hub: Any) -> None:
     assert hub.run(one_activity, input=2, instance_id="again").get_output() == 2
 
 
+TELLING = [
+    lambda client, instance_id: client.terminate_orchestration(instance_id),
+    lambda client, instance_id: client.raise_orchestration_event(instance_id, "go"),
+    lambda client, instance_id: client.suspend_orchestration(instance_id),
+    lambda client, instance_id: client.resume_orchestration(instance_id),
+]
+
+
+@pytest.mark.parametrize("tell", TELLING)
+def test_nobody_can_tell_anything_to_an_instance_that_was_never_there(hub: Any, tell: Any) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        tell(hub.client, "nobody")
+    assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+    assert "'nobody'" in refused.value.details()
+
+
+@pytest.mark.parametrize("tell", TELLING)
+def test_an_instance_that_has_ended_takes_no_more_and_stays_as_it_was(hub: Any, tell: Any) -> None:
+    ended = hub.run(one_activity, input=1)
+    with pytest.raises(grpc.RpcError) as refused:
+        tell(hub.client, ended.instance_id)
+    assert refused.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert f"{ended.instance_id!r} has ended (completed)" in refused.value.details()
+    assert state_of(hub, ended.instance_id).last_updated_at == ended.last_updated_at
+
+
+def test_a_recursive_termination_passes_by_the_children_that_have_ended(hub: Any) -> None:
+    parent = hub.client.schedule_new_orchestration(parent_of_many, input=2)
+    first, second = f"{parent}:0", f"{parent}:1"
+    running(hub, second)
+    hub.client.raise_orchestration_event(first, "go", data="done")
+    assert hub.end_of(first).get_output() == "done"
+    hub.client.terminate_orchestration(parent, output="stop")
+    assert hub.end_of(second).runtime_status == OrchestrationStatus.TERMINATED
+    assert hub.end_of(parent).get_output() == "stop"
+    assert hub.end_of(first).get_output() == "done"
+
+
 def test_events_that_arrive_during_a_suspension_are_heard_after_it(hub: Any) -> None:
     instance_id = hub.client.schedule_new_orchestration(wait_for_event)
     running(hub, instance_id)

@@ -74,13 +74,16 @@ def test_a_running_instance_is_202_with_its_location(url):
     assert answer.json().keys() >= {"name", "instanceId", "input", "customStatus", "output", "createdTime"}
     assert post(links, "terminatePostUri", text="enough").status == 202
     assert until(links, "Terminated")["output"] == "enough"
-    for uri in ("terminatePostUri", "suspendPostUri", "resumePostUri", "rewindPostUri", "sendEventPostUri"):
-        assert post(links, uri, 1).status == 410, uri
+    for uri in ("terminatePostUri", "suspendPostUri", "resumePostUri", "sendEventPostUri"):
+        refused = post(links, uri, 1)
+        assert (refused.status, refused.body) == (410, b""), uri
+    assert post(links, "rewindPostUri").status == 412
 
 
-@pytest.mark.parametrize("operation", ["terminate", "suspend", "resume", "rewind", "restart", "raiseEvent/x"])
+@pytest.mark.parametrize("operation", ["terminate", "suspend", "resume", "rewind", "raiseEvent/x"])
 def test_an_unknown_instance_is_404(url, operation):
-    assert call("POST", f"{url}/instances/nosuch/{operation}", 1).status == 404
+    refused = call("POST", f"{url}/instances/nosuch/{operation}", 1)
+    assert (refused.status, refused.body) == (404, b"")
     assert call("GET", f"{url}/instances/nosuch").status == 404
     assert call("DELETE", f"{url}/instances/nosuch").status == 404
 
@@ -126,7 +129,9 @@ def test_a_failed_instance_can_be_told_by_status_code_and_rewound(url):
     assert call("GET", address + "&returnInternalServerErrorOnFailure=true").status == 500
     assert post(links, "rewindPostUri", text="mended").status == 202
     assert until(links, "Completed")["output"] == "mended"
-    assert post(links, "rewindPostUri", text="again").status == 410
+    again = post(links, "rewindPostUri", text="again")
+    assert again.status == 412
+    assert "not in a failed state" in again.json()["message"]
 
 
 def test_times_are_whole_seconds_in_utc(url):
@@ -161,6 +166,16 @@ def test_restart_runs_the_same_input_under_a_new_or_the_same_id(url):
     same = call("POST", links["restartPostUri"] + "&restartWithNewInstanceId=false")
     assert same.json()["id"] == "again"
     assert until(links, "Completed")["input"] == [4]
+
+
+def test_what_runs_or_is_unknown_cannot_be_restarted(url):
+    links = begin(url, "approval", "not again", 60)
+    until(links, "Running")
+    assert post(links, "restartPostUri").status == 409
+    post(links, "terminatePostUri")
+    unknown = call("POST", f"{url}/instances/nosuch/restart")
+    assert unknown.status == 400
+    assert "nosuch" in unknown.json()["message"]
 
 
 def test_instances_are_listed_by_filter_page_by_page(url):

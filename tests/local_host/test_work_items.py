@@ -163,7 +163,6 @@ def test_what_arrives_for_an_ended_instance_does_not_run_it_again(hand: Hand) ->
     hand.start("a")
     hand.decide(hand.take(), schedule(1), complete())
     hand.answer(hand.take(), "too late")
-    raise_event(hand.engine, "a")
     hand.start("b")
     assert hand.take().orchestratorRequest.instanceId == "b"
 
