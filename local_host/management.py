@@ -234,7 +234,7 @@ class ManagementApi:
         )
         show_input = query.flag("showInput", default=True)
         page = await self._in_thread(self._pages.instances, wanted, request.headers.get(CONTINUATION_HEADER))
-        headers = {CONTINUATION_HEADER: page.continuation_token} if page.continuation_token else None
+        headers = {CONTINUATION_HEADER: page.continuation_token or ""}
         return web.json_response([_payload(state, show_input=show_input) for state in page.items], headers=headers)
 
     async def _purge_by(self, query: Query) -> web.Response:

@@ -66,7 +66,7 @@ class EntityApi:
             page_size=query.whole_number("top") or _PAGE_SIZE,
         )
         page = await self._in_thread(self._pages.entities, wanted, request.headers.get(CONTINUATION_HEADER))
-        headers = {CONTINUATION_HEADER: page.continuation_token} if page.continuation_token else None
+        headers = {CONTINUATION_HEADER: page.continuation_token or ""}
         return web.json_response(
             [_entity_payload(entity, fetch_state=fetch_state) for entity in page.items], headers=headers
         )

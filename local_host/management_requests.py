@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,13 +19,21 @@ from azure.durable_functions.internal.compat.orchestration_runtime_status import
 )
 from durabletask.client import OrchestrationStatus
 
+_INT32_MAX = 2**31 - 1
+_DATE_FORMS = ("%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%Y-%m-%d", "%Y/%m/%d")
+_SHORT_YEAR = re.compile(r"^\d{1,3}-")
+_STATUSES = {status.name.lower(): status for status in OrchestrationRuntimeStatus}
+
 
 class BadRequestError(Exception):
     """The request cannot be understood; the message says what is wrong with it."""
 
 
 class Query:
-    """The query string, with names found in any case."""
+    """The query string, with names found in any case.
+
+    A value that cannot be read counts as absent, as in the extension.
+    """
 
     def __init__(self, query_string: str) -> None:
         self._values: dict[str, list[str]] = {}
@@ -34,53 +46,53 @@ class Query:
 
     def flag(self, name: str, *, default: bool) -> bool:
         """Return a value of true or false."""
-        text = self.text(name)
-        if text is None:
-            return default
-        if text.lower() not in {"true", "false"}:
-            raise BadRequestError(f"The query parameter {name!r} is {text!r}; it must be true or false.")
-        return text.lower() == "true"
+        return {"true": True, "false": False}.get((self.text(name) or "").strip().lower(), default)
 
     def whole_number(self, name: str) -> int | None:
         """Return a value that is a whole number above 0."""
-        number = self.seconds(name)
-        if number is not None and (number < 1 or number != int(number)):
-            raise BadRequestError(f"The query parameter {name!r} is {self.text(name)!r}; it must be 1 or more.")
-        return None if number is None else int(number)
+        text = (self.text(name) or "").strip()
+        number = int(text) if text.isdecimal() else 0
+        return number if 0 < number <= _INT32_MAX else None
 
     def seconds(self, name: str) -> float | None:
         """Return a value that is a number."""
-        text = self.text(name)
         try:
-            return None if text is None else float(text)
+            number = float(self.text(name) or "nan")
         except ValueError:
-            raise BadRequestError(f"The query parameter {name!r} is {text!r}, which is no number.") from None
+            return None
+        return number if math.isfinite(number) else None
 
     def moment(self, name: str) -> datetime | None:
         """Return a time; one without an offset is taken as UTC."""
         text = self.text(name)
-        if text is None:
-            return None
-        try:
-            # A plus sign that the caller forgot to encode has become a space.
-            moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
-        except ValueError:
-            raise BadRequestError(f"The query parameter {name!r} is {text!r}; it must be an ISO 8601 time.") from None
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        moment = None if text is None else _moment(text.strip())
+        return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
     def statuses(self, name: str) -> list[OrchestrationStatus] | None:
-        """Return runtime statuses that are given repeatedly or with commas; None when none is."""
-        texts = [part.strip() for value in self._values.get(name.lower(), ()) for part in value.split(",")]
-        return [status for text in texts if text for status in _status(text)] if any(texts) else None
+        """Return the runtime statuses among values that are given repeatedly or with commas; None when none is.
+
+        The list is empty when those that were named are never seen here.
+        """
+        texts = [part.strip().lower() for value in self._values.get(name.lower(), ()) for part in value.split(",")]
+        named = [_STATUSES[text] for text in texts if text in _STATUSES]
+        never_seen = OrchestrationRuntimeStatus.Canceled
+        return [to_durabletask_status(status) for status in named if status is not never_seen] if named else None
 
 
-def _status(text: str) -> Sequence[OrchestrationStatus]:
-    known = {status.name.lower(): status for status in OrchestrationRuntimeStatus}
-    status = known.get(text.lower())
-    if status is None:
-        names = ", ".join(status.name for status in OrchestrationRuntimeStatus)
-        raise BadRequestError(f"There is no runtime status {text!r}; there are {names}.")
-    return () if status is OrchestrationRuntimeStatus.Canceled else (to_durabletask_status(status),)
+def _moment(text: str) -> datetime | None:
+    """Read a time in one of the forms that people send to the extension, where .NET reads nearly any."""
+    readers: list[Callable[[], datetime]] = [lambda: datetime.fromisoformat(_iso(text))]
+    readers += [lambda form=form: datetime.strptime(text, form) for form in _DATE_FORMS]  # noqa: DTZ007 - it is UTC
+    readers += [lambda: parsedate_to_datetime(text)]
+    for read in readers:
+        with suppress(ValueError):
+            return read()
+    return None
+
+
+def _iso(text: str) -> str:
+    """Mend what is often wrong: a plus sign that was not encoded is a space, `strftime("%Y")` leaves out zeros."""
+    return _SHORT_YEAR.sub(lambda year: year[0].zfill(5), text.replace(" ", "+") if "T" in text else text)
 
 
 def _refuse_constant(name: str) -> Any:
