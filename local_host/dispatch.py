@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from durabletask.internal import helpers
@@ -26,37 +24,13 @@ from local_host.messages import (
     Value,
     Worker,
 )
+from local_host.settings import Limits
 
 _LOGGER = logging.getLogger(__name__)
 
 _NOT_FOUND = "FunctionNotFound"
 
 type ClientConfig = str | Callable[[Mapping[str, Any]], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many functions of each kind run at a time."""
-
-    activities: int
-    orchestrators: int
-    entities: int
-
-    @classmethod
-    def of(cls, durable_task: Mapping[str, Any] | None = None) -> Limits:
-        """Read the limits from `extensions.durableTask` of host.json; the default of each is 10 per core."""
-        default = 10 * (os.cpu_count() or 1)
-        settings = durable_task or {}
-
-        def limit(name: str) -> int:
-            value = settings.get(name)
-            return default if value is None else max(1, int(value))
-
-        return cls(
-            activities=limit("maxConcurrentActivityFunctions"),
-            orchestrators=limit("maxConcurrentOrchestratorFunctions"),
-            entities=limit("maxConcurrentEntityFunctions"),
-        )
 
 
 class Dispatcher:

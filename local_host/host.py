@@ -12,7 +12,7 @@ from typing import Any
 
 from local_host.app_functions import AppFunctions, binding_type, describe, sort_functions
 from local_host.cors import CorsPolicy
-from local_host.dispatch import Dispatcher, Limits
+from local_host.dispatch import Dispatcher
 from local_host.durable_client import durable_client_config
 from local_host.engine import LocalEngine
 from local_host.host_pages import HostPages
@@ -49,8 +49,7 @@ class Host:
         address = engine.start()
         self._stops.append(lambda: asyncio.to_thread(engine.stop))
         client_config = self._client_config(address)
-        limits = Limits.of(self._settings.durable_task)
-        dispatcher = Dispatcher(engine, worker, app.durable, limits, client_config)
+        dispatcher = Dispatcher(engine, worker, app.durable, self._settings.limits, client_config)
         await dispatcher.start()
         self._stops.append(dispatcher.stop)
 

@@ -11,7 +11,7 @@ from typing import override
 # What these say at INFO is about their own inner workings; `--verbose` shows it.
 _TALKATIVE = ("azure", "durabletask", "asyncio", "grpc", "aiohttp")
 _COLOURS = {logging.DEBUG: "90", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
-_LEVELS = {
+LEVELS = {
     "trace": logging.DEBUG,
     "debug": logging.DEBUG,
     "information": logging.INFO,
@@ -35,14 +35,20 @@ class _Formatter(logging.Formatter):
         return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
 
 
+def function_level(log_levels: Mapping[str, str]) -> int:
+    """Return the level that `logging.logLevel` of host.json gives for what functions log."""
+    levels = {category.lower(): level for category, level in log_levels.items()}
+    wanted = levels.get("function") or levels.get("default") or "Information"
+    return LEVELS.get(wanted.lower(), logging.INFO)
+
+
 def configure_logging(log_levels: Mapping[str, str], *, verbose: bool) -> None:
     """Send every record to stderr, from the level that `logging.logLevel` of host.json gives for functions."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(coloured=sys.stderr.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    wanted = log_levels.get("Function") or log_levels.get("default") or "Information"
-    root.setLevel(logging.DEBUG if verbose else _LEVELS.get(wanted.lower(), logging.INFO))
+    root.setLevel(logging.DEBUG if verbose else function_level(log_levels))
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.INFO if verbose else logging.WARNING)
     if not verbose:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from local_host.log_output import LEVELS
+from local_host.settings_section import Section, SettingsError, spelling
 
 DEFAULT_PORT = 7071
 DEFAULT_ROUTE_PREFIX = "api"
@@ -19,10 +23,6 @@ _PLACEHOLDER = re.compile(r"%([^%\s]+)%")
 _JSON_EXTRAS = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
 
 
-class SettingsError(Exception):
-    """A settings file is missing or wrong; the message says which, where and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Cors:
     """Which browser origins may call the host; `*` is every one."""
@@ -31,13 +31,27 @@ class Cors:
     credentials: bool = False
 
 
+def default_limit() -> int:
+    """Return how many functions of a kind run at a time when host.json says nothing."""
+    return 10 * (os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many functions of each kind run at a time."""
+
+    activities: int = field(default_factory=default_limit)
+    orchestrators: int = field(default_factory=default_limit)
+    entities: int = field(default_factory=default_limit)
+
+
 @dataclass(frozen=True, slots=True)
 class HostSettings:
     """The settings of one app."""
 
     route_prefix: str = DEFAULT_ROUTE_PREFIX
     task_hub: str = DEFAULT_TASK_HUB
-    durable_task: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    limits: Limits = Limits()
     log_levels: Mapping[str, str] = field(default_factory=dict[str, str])
     port: int = DEFAULT_PORT
     cors: Cors = Cors()
@@ -49,11 +63,12 @@ def load_settings(app_dir: Path, environ: MutableMapping[str, str]) -> HostSetti
     A variable that `environ` holds already wins over the file.
     """
     local = _read_local_settings(app_dir / "local.settings.json")
-    for name, value in _section(local, "Values").items():
+    for name, value in local.section("Values").values.items():
         environ.setdefault(name, _setting_text(value))
-    host_json = _read_host_json(app_dir)
+    path = app_dir / "host.json"
+    host_json = _read_host_json(path)
     _apply_overrides(host_json, environ)
-    return _host_settings(host_json, _section(local, "Host"), environ)
+    return _host_settings(Section(str(path), host_json), local.section("Host"), environ)
 
 
 def resolve_placeholders(text: str, environ: Mapping[str, str]) -> str:
@@ -76,21 +91,18 @@ def parse_json_with_comments(text: str) -> Any:
     return json.loads(_JSON_EXTRAS.sub(lambda match: match[1] or "", text))
 
 
-def _read_host_json(app_dir: Path) -> dict[str, Any]:
-    path = app_dir / "host.json"
+def _read_host_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise SettingsError(
-            f"There is no host.json in {str(app_dir)!r}. Name the folder of the function app with --app-dir, "
+            f"There is no host.json in {str(path.parent)!r}. Name the folder of the function app with --app-dir, "
             'or create the file with the content {"version": "2.0"}.'
         )
     return _read_object(path)
 
 
-def _read_local_settings(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    settings = _read_object(path)
-    if _item(settings, "IsEncrypted") is True:
+def _read_local_settings(path: Path) -> Section:
+    settings = Section(str(path), _read_object(path) if path.is_file() else {})
+    if settings.flag("IsEncrypted"):
         raise SettingsError(f"{str(path)!r} is encrypted. Decrypt it with `func settings decrypt`.")
     return settings
 
@@ -105,37 +117,44 @@ def _read_object(path: Path) -> dict[str, Any]:
     return content
 
 
-def _host_settings(
-    host_json: Mapping[str, Any], local_host: Mapping[str, Any], environ: Mapping[str, str]
-) -> HostSettings:
-    extensions = _section(host_json, "extensions")
-    durable_task = _section(extensions, "durableTask")
-    prefix = _item(_section(extensions, "http"), "routePrefix")
-    hub = str(_item(durable_task, "hubName") or DEFAULT_TASK_HUB)
-    levels = _section(_section(host_json, "logging"), "logLevel")
+def _host_settings(host_json: Section, local_host: Section, environ: Mapping[str, str]) -> HostSettings:
+    extensions = host_json.section("extensions")
+    durable_task = extensions.section("durableTask")
+    prefix = extensions.section("http").text("routePrefix")
+    port = local_host.whole_number("LocalHttpPort", at_least=0)
     return HostSettings(
-        route_prefix=DEFAULT_ROUTE_PREFIX if prefix is None else str(prefix).strip("/"),
-        task_hub=resolve_placeholders(hub, environ),
-        durable_task=durable_task,
-        log_levels={name: str(level) for name, level in levels.items()},
-        port=_port(_item(local_host, "LocalHttpPort")),
+        route_prefix=DEFAULT_ROUTE_PREFIX if prefix is None else prefix.strip("/"),
+        task_hub=resolve_placeholders(durable_task.text("hubName") or DEFAULT_TASK_HUB, environ),
+        limits=_limits(durable_task),
+        log_levels=_log_levels(host_json.section("logging").section("logLevel")),
+        port=DEFAULT_PORT if port is None else port,
         cors=_cors(local_host),
     )
 
 
-def _port(value: Any) -> int:
-    if value is None:
-        return DEFAULT_PORT
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        raise SettingsError(f"Host.LocalHttpPort of local.settings.json is {value!r}, which is no port.") from None
+def _limits(durable_task: Section) -> Limits:
+    def limit(name: str) -> int:
+        return durable_task.whole_number(name, at_least=1) or default_limit()
+
+    return Limits(
+        activities=limit("maxConcurrentActivityFunctions"),
+        orchestrators=limit("maxConcurrentOrchestratorFunctions"),
+        entities=limit("maxConcurrentEntityFunctions"),
+    )
 
 
-def _cors(local_host: Mapping[str, Any]) -> Cors:
-    text = str(_item(local_host, "CORS") or "")
+def _log_levels(section: Section) -> dict[str, str]:
+    levels = {category: section.text(category) or "" for category in section.values}
+    for category, level in levels.items():
+        if level and level.lower() not in LEVELS:
+            raise section.wrong(category, f"one of {', '.join(name.capitalize() for name in LEVELS)}")
+    return {category: level for category, level in levels.items() if level}
+
+
+def _cors(local_host: Section) -> Cors:
+    text = local_host.text("CORS") or ""
     origins = tuple(origin.strip().rstrip("/") for origin in text.split(",") if origin.strip())
-    return Cors(origins, credentials=_item(local_host, "CORSCredentials") is True)
+    return Cors(origins, credentials=local_host.flag("CORSCredentials"))
 
 
 def _apply_overrides(host_json: dict[str, Any], environ: Mapping[str, str]) -> None:
@@ -146,24 +165,10 @@ def _apply_overrides(host_json: dict[str, Any], environ: Mapping[str, str]) -> N
         *path, leaf = name[len(_OVERRIDE_PREFIX) :].split("__")
         section = host_json
         for step in path:
-            section = section.setdefault(_spelling(section, step), {})
+            section = section.setdefault(spelling(section, step), {})
             if not isinstance(section, dict):
                 raise SettingsError(f"The variable {name!r} overrides a section of host.json that holds a plain value.")
-        section[_spelling(section, leaf)] = value
-
-
-def _spelling(section: Mapping[str, Any], name: str) -> str:
-    """Return the section's own spelling of a name, which is found regardless of case."""
-    return next((key for key in section if key.lower() == name.lower()), name)
-
-
-def _item(section: Mapping[str, Any], name: str) -> Any:
-    return section.get(_spelling(section, name))
-
-
-def _section(parent: Mapping[str, Any], name: str) -> dict[str, Any]:
-    value = _item(parent, name)
-    return value if isinstance(value, dict) else {}
+        section[spelling(section, leaf)] = value
 
 
 def _setting_text(value: Any) -> str:

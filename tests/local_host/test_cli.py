@@ -53,6 +53,7 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         (None, "{}", ["No function_app.py"]),
         (HELLO, None, ["There is no host.json"]),
         (HELLO, "{", ["cannot be read as JSON"]),
+        (HELLO, '{"extensions": {"durableTask": {"maxConcurrentActivityFunctions": "%MAXA%"}}}', ["'%MAXA%'; it must"]),
     ],
 )
 def test_an_app_that_does_not_load_ends_with_the_reason_and_code_1(tmp_path, code, host_json, reasons):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,10 +17,11 @@ from durabletask import task
 from durabletask.client import OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 
-from local_host.dispatch import Dispatcher, Limits
+from local_host.dispatch import Dispatcher
 from local_host.durable_client import durable_client_config
 from local_host.engine import LocalEngine
 from local_host.messages import Failure, Invocation, InvocationResult, LoadedFunction, Value
+from local_host.settings import Limits
 
 type Activity = Callable[[Any], Awaitable[Any]]
 
@@ -98,7 +98,7 @@ async def host(
     engine = LocalEngine()
     config = durable_client_config(engine.start(), "http://localhost:7071", "AHub")
     client = DurableFunctionsClient(config)
-    dispatcher = Dispatcher(engine, worker, functions or worker.functions(), limits or Limits.of(), config)
+    dispatcher = Dispatcher(engine, worker, functions or worker.functions(), limits or Limits(), config)
     await dispatcher.start()
     try:
         yield Host(engine, client, dispatcher)
@@ -366,7 +366,7 @@ async def test_work_that_is_given_up_can_be_done_by_another_worker() -> None:
         instance_id = await running.client.schedule_new_orchestration("fan_out", input=3)
         await until(lambda: len(lost.invocations) == 4)
         await running.dispatcher.stop()
-        second = Dispatcher(running.engine, WORKER, WORKER.functions(), Limits.of(), "")
+        second = Dispatcher(running.engine, WORKER, WORKER.functions(), Limits(), "")
         await second.start()
         try:
             assert (await running.end_of(instance_id)).get_output() == [0, 1, 2]
@@ -381,7 +381,7 @@ async def test_functions_with_a_client_binding_get_its_configuration() -> None:
     functions = [f for f in worker.functions() if f.name != "same"] + [function]
     engine = LocalEngine()
     client = DurableFunctionsClient(durable_client_config(engine.start(), "http://localhost", "AHub"))
-    dispatcher = Dispatcher(engine, worker, functions, Limits.of(), lambda b: f"for {b['taskHub']}")
+    dispatcher = Dispatcher(engine, worker, functions, Limits(), lambda b: f"for {b['taskHub']}")
     await dispatcher.start()
     try:
         instance_id = await client.schedule_new_orchestration("call_same", input=1)
@@ -412,21 +412,6 @@ async def test_no_work_is_ready_while_the_dispatcher_sleeps() -> None:
         assert (await running.run("chain", input=30)).runtime_status == OrchestrationStatus.COMPLETED
         assert (await running.run("fan_out", input=100)).get_output() == list(range(100))
     assert overslept == []
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        (None, (None, None, None)),
-        ({}, (None, None, None)),
-        ({"maxConcurrentActivityFunctions": 7}, (7, None, None)),
-        ({"maxConcurrentOrchestratorFunctions": "5", "maxConcurrentEntityFunctions": 0}, (None, 5, 1)),
-    ],
-)
-def test_limits_come_from_host_json_or_from_the_number_of_cores(settings: Any, expected: tuple[Any, ...]) -> None:
-    default = 10 * (os.cpu_count() or 1)
-    limits = Limits.of(settings)
-    assert (limits.activities, limits.orchestrators, limits.entities) == tuple(e or default for e in expected)
 
 
 async def test_the_client_configuration_points_at_the_management_api() -> None:

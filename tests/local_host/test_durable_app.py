@@ -18,10 +18,11 @@ from durabletask.client import OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 from durabletask.scheduled import ScheduleCreationOptions, ScheduledTaskClient
 
-from local_host.dispatch import Dispatcher, Limits
+from local_host.dispatch import Dispatcher
 from local_host.durable_client import durable_client_config
 from local_host.engine import LocalEngine
 from local_host.in_process_worker import InProcessWorker
+from local_host.settings import Limits
 
 # The app uses the names of the 1.x package on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -52,7 +53,7 @@ async def app(fresh_app_process: None) -> AsyncIterator[Running]:
     engine, worker = LocalEngine(), InProcessWorker()
     functions = await worker.load(str(APP))
     config = durable_client_config(engine.start(), "http://localhost:7071", "AHub")
-    dispatcher = Dispatcher(engine, worker, functions, Limits.of(), config)
+    dispatcher = Dispatcher(engine, worker, functions, Limits(), config)
     await dispatcher.start()
     client = DurableFunctionsClient(config)
     yield Running(client, config)

@@ -1,8 +1,11 @@
 import json
+import logging
+import os
 from pathlib import Path
 
 import pytest
 
+from local_host.log_output import function_level
 from local_host.settings import (
     Cors,
     SettingsError,
@@ -35,8 +38,38 @@ def test_host_json_gives_prefix_hub_limits_and_log_levels(tmp_path):
     }
     settings = load_settings(app(tmp_path, host), {"HUB": "Mine"})
     assert (settings.route_prefix, settings.task_hub) == ("v1", "Mine")
-    assert settings.durable_task["maxConcurrentActivityFunctions"] == 3
+    assert (settings.limits.activities, settings.limits.entities) == (3, 10 * (os.cpu_count() or 1))
     assert settings.log_levels == {"default": "Warning"}
+
+
+def test_names_are_found_in_any_case(tmp_path):
+    host = {
+        "Extensions": {
+            "HTTP": {"RoutePrefix": "v2"},
+            "DurableTask": {
+                "HubName": "Mine",
+                "MaxConcurrentOrchestratorFunctions": "5",
+                "maxconcurrententityfunctions": 6,
+            },
+        },
+        "Logging": {"LogLevel": {"Default": "warning"}},
+    }
+    settings = load_settings(app(tmp_path, host, {"values": {"A": "b"}, "host": {"localhttpport": "7090"}}), {})
+    assert (settings.route_prefix, settings.task_hub, settings.port) == ("v2", "Mine", 7090)
+    assert (settings.limits.orchestrators, settings.limits.entities) == (5, 6)
+    assert settings.log_levels == {"Default": "warning"}
+
+
+@pytest.mark.parametrize(
+    ("levels", "level"),
+    [
+        ({"DEFAULT": "Warning"}, logging.WARNING),
+        ({"default": "Warning", "FUNCTION": "error"}, logging.ERROR),
+        ({"Host.Results": "Error"}, logging.INFO),
+    ],
+)
+def test_log_levels_are_found_in_any_case(levels, level):
+    assert function_level(levels) == level
 
 
 def test_the_route_prefix_may_be_empty(tmp_path):
@@ -81,7 +114,17 @@ def test_environment_variables_override_host_json(tmp_path):
         ({"host.json": "[]"}, "no JSON object but list"),
         ({"host.json": "{}", "local.settings.json": '{"IsEncrypted": true}'}, "func settings decrypt"),
         ({"host.json": "{}", "local.settings.json": '{"Host": {"LocalHttpPort": "x"}}'}, "LocalHttpPort"),
+        ({"host.json": "{}", "local.settings.json": '{"Values": []}'}, r"Values of '.*local\.settings\.json' is \[\]"),
         ({"host.json": '{"extensions": {"durableTask": {"hubName": "%NONE%"}}}'}, "'NONE', which is not set"),
+        (
+            {"host.json": '{"extensions": {"durableTask": {"maxConcurrentActivityFunctions": "%MAXA%"}}}'},
+            r"extensions\.durableTask\.maxConcurrentActivityFunctions of '.*host\.json' is '%MAXA%'; .* 1 or more",
+        ),
+        ({"host.json": '{"extensions": {"durableTask": {"maxConcurrentEntityFunctions": 0}}}'}, "is 0; it must be"),
+        ({"host.json": '{"extensions": {"durableTask": {"maxConcurrentEntityFunctions": true}}}'}, "is True; it must"),
+        ({"host.json": '{"extensions": {"durableTask": 5}}'}, r"extensions\.durableTask of .* is 5; .* an object"),
+        ({"host.json": '{"extensions": {"http": {"routePrefix": ["a"]}}}'}, r"http\.routePrefix of .* a text"),
+        ({"host.json": '{"logging": {"logLevel": {"default": "Loud"}}}'}, r"logLevel\.default of .* 'Loud'; .*Warning"),
     ],
 )
 def test_what_is_missing_or_wrong_is_told(tmp_path, files, reason):
