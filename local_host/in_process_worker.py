@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-import os
 import sys
 import threading
 import traceback
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, override
 
+from local_host.app_loading import load_functions
 from local_host.datums import from_datum, to_datum
+from local_host.function_threads import FunctionThreads, choose_pool
 from local_host.messages import (
-    AppLoadError,
     Failure,
     Invocation,
     InvocationResult,
@@ -27,7 +23,6 @@ from local_host.messages import (
 )
 
 _LOGGER = logging.getLogger(__name__)
-_THREADS = 32
 _CLOSE_LIMIT_S = 1.0
 # Frames between the caller and the function, which say nothing about a failure.
 _LIBRARY_FILES = (
@@ -47,6 +42,7 @@ class InProcessWorker:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="app", daemon=True)
+        self._threads = FunctionThreads()
         self._closing = False
         self._functions: dict[str, LoadedFunction] = {}
 
@@ -54,7 +50,7 @@ class InProcessWorker:
         """Import the app and return its functions; raise `AppLoadError` when it does not load."""
         if not self._thread.is_alive():
             self._thread.start()
-        functions = await self._on_worker_loop(_load(app_dir))
+        functions = await self._on_worker_loop(self._load(app_dir))
         self._functions = {function.function_id: function for function in functions}
         return functions
 
@@ -84,7 +80,17 @@ class InProcessWorker:
             await asyncio.to_thread(self._thread.join, _CLOSE_LIMIT_S)
         if not self._thread.is_alive():
             self._loop.close()
-        _release_threads()
+        self._threads.release()
+
+    async def _load(self, app_dir: str) -> list[LoadedFunction]:
+        functions = load_functions(app_dir)
+        self._threads.start()
+
+        from azure_functions_runtime import native_invocation
+
+        library: Any = native_invocation
+        library.logger = _FailureCatcher(logging.getLogger("azure_functions_runtime"))
+        return functions
 
     async def _on_worker_loop[T](self, work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
@@ -100,75 +106,10 @@ class InProcessWorker:
                 _LOGGER.exception("A background task of the app tried to end the process; it goes on")
 
 
-async def _load(app_dir: str) -> list[LoadedFunction]:
-    root = _app_root(app_dir)
-    try:
-        return _index(root)
-    except BaseException as error:
-        # SystemExit too: an app that ends the process while it is imported has not loaded.
-        raise AppLoadError(traceback.format_exc()) from error
-
-
-def _app_root(app_dir: str) -> Path:
-    root = Path(app_dir).resolve()
-    script = os.environ.get("PYTHON_SCRIPT_FILE_NAME") or "function_app.py"
-    if not (root / script).is_file():
-        raise AppLoadError(f"No {script} in {str(root)!r}. Name the folder that holds host.json and {script}.")
-    return root
-
-
-def _index(root: Path) -> list[LoadedFunction]:
-    with contextlib.suppress(ValueError):
-        sys.path.remove(str(root))
-    sys.path.insert(0, str(root))
-    os.chdir(root)
-
-    from azure_functions_runtime import handle_event, native_invocation
-
-    handle_event.protos = _PROTOS
-    registry: Any = handle_event._functions
-    registry._functions.clear()
-    handle_event.load_binding_registry()
-    _start_threads()
-    library: Any = native_invocation
-    library.logger = _FailureCatcher(logging.getLogger("azure_functions_runtime"))
-    handle_event.load_function_metadata(str(root), caller_info="local_host")
-    return [
-        LoadedFunction(
-            function_id=metadata.function_id,
-            name=metadata.name,
-            bindings=tuple(json.loads(binding) for binding in metadata.raw_bindings),
-        )
-        for metadata in handle_event._metadata_result or []
-    ]
-
-
-def _start_threads() -> None:
-    """Start the pool of synchronous functions.
-
-    Without the app setting the library takes cores + 4 threads, which makes a small laptop run a fan-out of
-    blocking calls in single file; its own upper bound is taken instead, whatever the number of cores.
-    """
-    from azure_functions_runtime.utils import threadpool
-
-    threadpool.start_threadpool_executor()
-    if not os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT"):
-        threadpool.stop_threadpool_executor()
-        threadpool._threadpool_executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="function")
-
-
-def _release_threads() -> None:
-    from azure_functions_runtime.utils import threadpool
-
-    executor = threadpool.get_threadpool_executor()
-    if executor is not None:
-        executor.shutdown(wait=False, cancel_futures=True)
-        threadpool._threadpool_executor = None
-
-
 async def _invoke(function: LoadedFunction, invocation: Invocation) -> InvocationResult:
     from azure_functions_runtime.native_invocation import invocation_request_native
 
+    choose_pool(str(function.trigger.get("type", "")))
     caught = _CAUGHT.set(None)
     try:
         ok, returned, outputs, error_text, stack = await invocation_request_native(
@@ -238,10 +179,3 @@ class _FailureCatcher(logging.LoggerAdapter[logging.Logger]):
     @override
     def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
         _CAUGHT.set(sys.exception())
-
-
-_PROTOS = SimpleNamespace(
-    BindingInfo=type("BindingInfo", (SimpleNamespace,), {"in_": 0, "out": 1, "inout": 2, "undefined": 0, "string": 1}),
-    RpcFunctionMetadata=SimpleNamespace,
-    RpcRetryOptions=SimpleNamespace,
-)

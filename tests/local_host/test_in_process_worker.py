@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 import sys
 import threading
 import time
@@ -256,14 +257,72 @@ async def test_an_app_that_does_not_load_says_why(
     tmp_path: Path, source: str, expected: str, fresh_app_process: None
 ) -> None:
     (tmp_path / "function_app.py").write_text(source)
+    text = await failed_load(tmp_path)
+    assert "Traceback (most recent call last)" in text
+    assert expected in text
+
+
+async def failed_load(folder: Path) -> str:
     worker = InProcessWorker()
     try:
         with pytest.raises(AppLoadError) as error:
-            await worker.load(str(tmp_path))
+            await worker.load(str(folder))
     finally:
         await worker.close()
-    assert "Traceback (most recent call last)" in str(error.value)
-    assert expected in str(error.value)
+    return str(error.value)
+
+
+async def test_the_traceback_of_a_failed_import_begins_in_the_app_and_is_told_once(
+    tmp_path: Path, fresh_app_process: None
+) -> None:
+    (tmp_path / "function_app.py").write_text("def needs():\n    import no_such_module_anywhere\n\nneeds()\n")
+    lines = (await failed_load(tmp_path)).splitlines()
+    assert lines[:2] == [
+        "Traceback (most recent call last):",
+        f'  File "{tmp_path / "function_app.py"}", line 4, in <module>',
+    ]
+    assert lines[-2] == "ModuleNotFoundError: No module named 'no_such_module_anywhere'"
+    assert "requirements.txt" in lines[-1]
+    assert len([line for line in lines if "No module named" in line]) == 1
+
+
+async def test_what_the_app_itself_says_about_a_failed_import_is_told_with_its_cause(
+    tmp_path: Path, fresh_app_process: None
+) -> None:
+    (tmp_path / "function_app.py").write_text(
+        "try:\n    import no_such_module_anywhere\nexcept ImportError as error:\n"
+        "    raise ImportError('install the extras') from error\n"
+    )
+    text = await failed_load(tmp_path)
+    assert text.count("ImportError: install the extras") == 1
+    assert text.count("No module named 'no_such_module_anywhere'") == 1
+
+
+async def test_an_app_that_sets_signal_handlers_loads_with_one_warning_and_the_host_keeps_its_own(
+    tmp_path: Path, fresh_app_process: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "function_app.py").write_text(
+        "import signal\nfrom signal import signal as keep\nimport azure.functions as func\n"
+        "def handler(*_): ...\n"
+        "BEFORE = signal.signal(signal.SIGTERM, handler)\nsignal.signal(signal.SIGTERM, handler)\n"
+        "signal.signal(signal.SIGINT, handler)\napp = func.FunctionApp()\n"
+        "@app.route(route='late')\ndef late(req: func.HttpRequest) -> str:\n"
+        "    keep(signal.SIGTERM, handler)\n    return 'set'\n"
+    )
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    app = App()
+    try:
+        app.functions = {f.name: f for f in await app.worker.load(str(tmp_path))}
+        refused = (await app.http("late")).failure
+    finally:
+        await app.worker.close()
+    (warning,) = [record.getMessage() for record in caplog.records if "signals" in record.getMessage()]
+    assert warning.startswith("The app sets a handler for SIGTERM, SIGINT: ")
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
+    assert handlers[0] == sys.modules["function_app"].BEFORE
+    assert refused is not None
+    assert "main thread" in refused.message
+    signal.signal(signal.SIGTERM, handlers[0])  # as ever on the main thread
 
 
 async def test_a_folder_without_an_app_is_named(tmp_path: Path) -> None:
