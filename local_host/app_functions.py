@@ -12,6 +12,8 @@ from local_host.settings import HostSettings
 
 _DURABLE_TRIGGERS = frozenset({"orchestrationtrigger", "activitytrigger", "entitytrigger"})
 
+_NO_FUNCTIONS = "No job functions found. Does function_app.py register its functions on the app that it defines?"
+
 
 @dataclass(frozen=True, slots=True)
 class HttpFunction:
@@ -71,7 +73,7 @@ def describe(app: AppFunctions, base_url: str, route_prefix: str) -> list[str]:
         lines[function.name] = f"{function.name}: {trigger} (not run by the local host)"
     listed = [f"        {lines[name]}" for name in sorted(lines, key=_http_first(app))]
     failed = [f"The function {name!r} is in error: {reason}" for name, reason in sorted(app.errors.items())]
-    heading = "Functions:" if lines else "No functions found: does function_app.py register them on its app?"
+    heading = "Functions:" if lines or failed else _NO_FUNCTIONS
     return [line for entry in (heading, *listed, *failed) for line in (entry, "")]
 
 

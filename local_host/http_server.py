@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from socket import socket
 from typing import Protocol
@@ -25,6 +26,7 @@ _LOGGER = logging.getLogger(__name__)
 _MAX_BODY_BYTES = 100 * 1024 * 1024
 _MAX_HEADER_BYTES = 64 * 1024
 _STOP_GRACE_S = 0.3
+_ENCODED_SLASH = re.compile(r"(%2F)", re.IGNORECASE)
 # aiohttp writes these itself, from the body that it sends.
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive"})
 
@@ -95,15 +97,14 @@ class HttpServer:
         return response
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
-        path = decoded_path(request.raw_path)
+        segments = path_segments(request.raw_path)
+        path = [unquote(segment) for segment in segments]
         lowered = tuple(segment.lower() for segment in path[: len(MANAGEMENT_PATH)])
         if lowered == MANAGEMENT_PATH:
             return await self._management.handle(request, path[len(MANAGEMENT_PATH) :])
         if lowered[:1] == ("admin",):
             return await self._pages.admin(request, path[1:])
-        found = self._table.find(request.method, path)
-        if found is None and request.method == "HEAD":
-            found = self._table.find("GET", path)
+        found = self._find(request.method, [_route_value(segment) for segment in segments])
         if found is not None:
             route, values = found
             method = request.method if route.serves(request.method) else "GET"
@@ -111,6 +112,11 @@ class HttpServer:
         if not path and request.method in {"GET", "HEAD"}:
             return self._pages.welcome()
         return web.Response(status=404)
+
+    def _find(self, method: str, path: Sequence[str]) -> tuple[Route[HttpFunction], dict[str, str]] | None:
+        """Find the function of a request; HEAD, unless declared, is answered where GET is, as HTTP asks of servers."""
+        found = self._table.find(method, path)
+        return self._table.find("GET", path) if found is None and method == "HEAD" else found
 
     async def _call(
         self, request: web.Request, http: HttpFunction, method: str, route_params: dict[str, str]
@@ -126,13 +132,18 @@ class HttpServer:
         return _web_response(await self._invoker.respond(http.function, value))
 
 
-def decoded_path(raw_path: str) -> list[str]:
-    """Return the decoded segments of a request's path; a slash at the end makes no segment of its own."""
+def path_segments(raw_path: str) -> list[str]:
+    """Return the segments of a request's path as they were sent; a slash at the end makes no segment of its own."""
     path = _target(raw_path).partition("?")[0].partition("#")[0]
     segments = path.removeprefix("/").split("/")
     if segments[-1] == "":
         segments.pop()
-    return [unquote(segment) for segment in segments]
+    return segments
+
+
+def _route_value(segment: str) -> str:
+    """Decode a segment as ASP.NET does, which leaves an encoded slash alone."""
+    return "".join(part if part.lower() == "%2f" else unquote(part) for part in _ENCODED_SLASH.split(segment))
 
 
 def query_parameters(raw_path: str) -> dict[str, str]:

@@ -19,6 +19,8 @@ from local_host.messages import (
 )
 
 _LOGGER = logging.getLogger(__name__)
+# 1xx say that the response is still to come: a client would wait for it.
+_STATUSES = range(200, 1000)
 
 
 class Invoker:
@@ -49,7 +51,7 @@ class Invoker:
             return HttpResponseValue(500, {}, b"")
         for value in (result.return_value, *(value for _, value in result.outputs)):
             if isinstance(value, HttpResponseValue):
-                return value
+                return _sendable(function, value)
         return HttpResponseValue(204, {}, b"")
 
     def _warn_of_dropped_outputs(self, function: LoadedFunction) -> None:
@@ -65,3 +67,14 @@ class Invoker:
                     binding.get("type"),
                     function.name,
                 )
+
+
+def _sendable(function: LoadedFunction, response: HttpResponseValue) -> HttpResponseValue:
+    if response.status in _STATUSES:
+        return response
+    _LOGGER.error(
+        "Function %r returned the status %d, with which no response ends: it is answered as 500. Return 200 to 599.",
+        function.name,
+        response.status,
+    )
+    return HttpResponseValue(500, {}, b"")

@@ -28,9 +28,15 @@ What it is: the official worker library (azure-functions-runtime), the official 
 (durabletask.testing) and thin HTTP glue: routes, the durable management API, timer triggers.
 It reads host.json and local.settings.json as Core Tools does.
 
-What it is not: a place to run anything for real. All orchestrations and entities are lost when it
-stops. It checks no keys (as Core Tools does not). It runs no triggers but HTTP, timer and the
-durable ones, and drops the values of output bindings other than HTTP."""
+What it is not: a place to run anything for real.
+  * All orchestrations and entities are lost when it stops.
+  * It checks no keys: every route is open, whatever its authorization level (as with Core Tools).
+  * It runs HTTP, timer and durable triggers. Functions with others (queues, blobs, Event Hubs,
+    Service Bus, Cosmos DB, ...) are listed and not run, functions with other inputs are in error,
+    and the values of output bindings other than HTTP are dropped, with a warning.
+  * It does not enforce functionTimeout: a function runs until it ends.
+  * It streams neither requests nor responses: both are held in memory, a body up to 100 MB.
+  * It answers HEAD wherever GET is routed; the real host wants HEAD among the methods."""
 
 _ADDRESS = "127.0.0.1"
 _BACKLOG = 1024

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from local_host.app_functions import AppFunctions, describe
 from local_host.cli import main
 from local_host.testing import ROOT, HostProcessError, running_host
 from tests.local_host.calls import call
@@ -78,7 +79,10 @@ def test_help_says_what_the_host_is_and_is_not(capsys):
         main(["start", "--help"])
     assert left.value.code == 0
     text = capsys.readouterr().out
-    for phrase in ("official worker library", "official in-memory engine", "What it is not", "lost when it"):
+    for phrase in (
+        *("official worker library", "official in-memory engine", "What it is not", "lost when it"),
+        *("checks no keys", "Event Hubs", "functionTimeout", "streams", "HEAD"),
+    ):
         assert phrase in text
 
 
@@ -131,6 +135,18 @@ import time
             host.stop_limit_s = 4.0
             host.stop()
     assert "Traceback" not in host.output
+
+
+def test_an_app_without_functions_is_served_with_a_hint(tmp_path):
+    with running_host(app(tmp_path, HEAD)) as host:
+        host.wait_for_line(r"^No job functions found\. ")
+        assert call("GET", host.base_url + "/").status == 200
+
+
+def test_functions_that_are_all_in_error_are_not_called_none():
+    (heading, _, line, _) = describe(AppFunctions(errors={"broken": "its reason"}), "http://localhost", "api")
+    assert heading == "Functions:"
+    assert line == "The function 'broken' is in error: its reason"
 
 
 def test_the_log_level_of_host_json_counts(tmp_path):

@@ -12,7 +12,7 @@ from aiohttp import web
 from local_host.app_functions import sort_functions
 from local_host.cors import CorsPolicy
 from local_host.host_pages import HostPages
-from local_host.http_server import HttpServer, decoded_path, query_parameters
+from local_host.http_server import HttpServer, path_segments, query_parameters
 from local_host.invoker import Invoker
 from local_host.messages import (
     Failure,
@@ -153,10 +153,37 @@ async def test_paths_of_the_management_api_go_there_in_any_case():
 
 @pytest.mark.parametrize(
     ("raw", "path"),
-    [("/", []), ("/a/b?x=/y", ["a", "b"]), ("/a//b", ["a", "", "b"]), ("http://h:1/a%20b/", ["a b"]), ("http://h", [])],
+    [
+        ("/", []),
+        ("/a/b?x=/y", ["a", "b"]),
+        ("/a//b", ["a", "", "b"]),
+        ("http://h:1/a%20b/", ["a%20b"]),
+        ("http://h", []),
+    ],
 )
-def test_a_path_is_decoded_segment_by_segment(raw, path):
-    assert decoded_path(raw) == path
+def test_a_path_is_cut_into_segments(raw, path):
+    assert path_segments(raw) == path
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("a%2Fb", "a%2Fb"), ("a%2fb%20c", "a%2fb c"), ("a/b%2Fc", "a/b%2Fc"), ("%C3%A9", "é"), ("100%25", "100%")],
+)
+async def test_a_route_value_is_decoded_but_for_its_slashes(path, value):
+    worker = TableWorker({"all": lambda r: text(r.route_params["rest"])})
+    async with serving([function("all", route="files/{*rest}")], worker) as client:
+        assert (await client("GET", f"/api/files/{path}")).text == value
+
+
+@pytest.mark.parametrize("status", [100, 101, 199, 0, -1, 1000])
+async def test_a_status_with_which_no_response_ends_is_a_500_and_logged_once(status, caplog):
+    worker = TableWorker({"odd": lambda _: text("body", status)})
+    async with serving([function("odd")], worker) as client:
+        answer = await client("GET", "/api/odd")
+    assert (answer.status, answer.body) == (500, b"")
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "'odd'" in record.getMessage()
+    assert str(status) in record.getMessage()
 
 
 def test_query_parameters_of_equal_names_are_joined_in_any_case():
