@@ -36,7 +36,9 @@ def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> 
 
 def _end_with_stdin() -> None:
     """Stop this process when its standard input closes: whoever started it is gone."""
-    sys.stdin.buffer.read()
+    # Not through `sys.stdin`: a daemon thread that holds its lock makes the interpreter abort at its end.
+    while os.read(0, 4096):
+        pass
     signal.raise_signal(signal.SIGTERM)
     # This thread ends with the process. When the stop hangs, nobody is left to end the process by force.
     time.sleep(_STOP_LIMIT_S)

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from local_host.offline_child import offline_settings
+
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 5.0
@@ -130,16 +132,7 @@ def host(env: Mapping[str, str]) -> Iterator[str]:
 
 def environment_for(model_url: str, env: Mapping[str, str]) -> dict[str, str]:
     """`env` with the offline model as the app's model, reached without any proxy."""
-    no_proxy = ",".join(filter(None, [env.get("NO_PROXY", env.get("no_proxy", "")), "127.0.0.1,localhost"]))
-    return {
-        **env,
-        "AZURE_OPENAI_ENDPOINT": "",
-        "OPENAI_BASE_URL": model_url,
-        "OPENAI_API_KEY": "offline",
-        "CHORUS_MODEL": "offline-extractive",
-        "NO_PROXY": no_proxy,
-        "no_proxy": no_proxy,
-    }
+    return {**env, **offline_settings(model_url, env)}
 
 
 def app_environment() -> dict[str, str]:

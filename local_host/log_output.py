@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import override
 
 # What these say at INFO is about their own inner workings; `--verbose` shows it.
-_TALKATIVE = ("azure", "durabletask", "asyncio", "grpc", "aiohttp")
+_TALKATIVE = ("azure", "durabletask", "asyncio", "grpc", "aiohttp", "openai", "httpx", "httpx2")
 _COLOURS = {logging.DEBUG: "90", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
 LEVELS = {
     "trace": logging.DEBUG,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -56,12 +56,20 @@ class OfflineChild:
             self._process.wait()
 
 
-def chosen_model(environ: MutableMapping[str, str]) -> str | None:
+def chosen_model(environ: Mapping[str, str]) -> str | None:
     """Return the setting that names a real model, if one does."""
-    return next((name for name in _MODEL_SETTINGS if environ.get(name)), None)
+    return next((name for name in _MODEL_SETTINGS if environ.get(name, "").strip()), None)
 
 
-def point_at(base_url: str, environ: MutableMapping[str, str]) -> None:
-    """Make the app's client call the offline model."""
-    environ["OPENAI_BASE_URL"] = base_url
-    environ["OPENAI_API_KEY"] = "offline"
+def offline_settings(base_url: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what to add to an app's environment so that it calls the offline model, past any proxy."""
+    direct = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    no_proxy = ",".join(dict.fromkeys(filter(None, [*direct.split(","), "127.0.0.1", "localhost"])))
+    return {
+        "AZURE_OPENAI_ENDPOINT": "",
+        "OPENAI_BASE_URL": base_url,
+        "OPENAI_API_KEY": "offline",
+        "CHORUS_MODEL": environ.get("CHORUS_MODEL", "").strip() or "offline-extractive",
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,
+    }

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from local_host.log_output import configure_logging
 from local_host.messages import AppLoadError
-from local_host.offline_child import OfflineChild, OfflineModelError, chosen_model, point_at
+from local_host.offline_child import OfflineChild, OfflineModelError, chosen_model, offline_settings
 from local_host.settings import DEFAULT_PORT, HostSettings, SettingsError, load_settings
 
 DESCRIPTION = """\
@@ -109,7 +109,7 @@ def _use_offline_model(stack: contextlib.ExitStack) -> None:
         print(f"The offline model is not started: {configured} is set.", flush=True)
         return
     child = stack.enter_context(OfflineChild())
-    point_at(child.base_url, os.environ)
+    os.environ.update(offline_settings(child.base_url, os.environ))
     print(f"No model is configured: the app uses the offline model on {child.base_url}", flush=True)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from local_host.app_functions import AppFunctions, describe
 from local_host.cli import main
+from local_host.offline_child import offline_settings
 from local_host.testing import ROOT, HostProcessError, running_host
 from tests.local_host.calls import call
 
@@ -168,17 +169,41 @@ def log(req: func.HttpRequest) -> str:
     assert "told quietly" not in host.output
 
 
-MODEL = HELLO.replace(
-    '"hello"\n', 'os.environ.get("OPENAI_BASE_URL", "") + " " + os.environ.get("OPENAI_API_KEY", "")\n'
-).replace("import azure", "import os\nimport azure")
-NO_MODEL = {"OPENAI_API_KEY": None, "OPENAI_BASE_URL": None, "AZURE_OPENAI_ENDPOINT": None}
+def test_what_http_clients_log_of_each_request_is_for_verbose_only(tmp_path):
+    code = (
+        HEAD
+        + """
+import logging
+@app.route(route="log")
+def log(req: func.HttpRequest) -> str:
+    for name in ("httpx", "httpx2", "openai._base_client"):
+        logging.getLogger(name).info("HTTP Request: by %s", name)
+    logging.info("its own line")
+    return ""
+"""
+    )
+    for args, lines in ([], 0), (["--verbose"], 3):
+        with running_host(app(tmp_path, code), args=args) as host:
+            call("GET", host.base_url + "/api/log")
+            host.wait_for_line("its own line")
+        assert host.output.count("HTTP Request: by") == lines
+
+
+MODEL = HELLO.replace('"hello"\n', "json.dumps(dict(os.environ))\n").replace(
+    "import azure", "import json\nimport os\nimport azure"
+)
+NO_MODEL = {"OPENAI_API_KEY": None, "OPENAI_BASE_URL": " ", "AZURE_OPENAI_ENDPOINT": None, "CHORUS_MODEL": None}
 
 
 def test_the_offline_model_runs_as_long_as_the_host(tmp_path):
-    with running_host(app(tmp_path, MODEL), env=NO_MODEL, args=["--offline-model"]) as host:
+    env = {**NO_MODEL, "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "intranet", "no_proxy": None}
+    with running_host(app(tmp_path, MODEL), env=env, args=["--offline-model"]) as host:
         told = host.wait_for_line(r"the app uses the offline model on (\S+)")
-        url, key = call("GET", host.base_url + "/api/hello").text.split()
-        assert (url, key) == (told[1], "offline")
+        seen = call("GET", host.base_url + "/api/hello").json()
+        url = seen["OPENAI_BASE_URL"]
+        assert (url, seen["OPENAI_API_KEY"]) == (told[1], "offline")
+        assert seen["CHORUS_MODEL"] == "offline-extractive"
+        assert seen["NO_PROXY"] == seen["no_proxy"] == "intranet,127.0.0.1,localhost"
         request = urllib.request.Request(url + "/models", headers={"Authorization": "Bearer offline"})
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert "offline-extractive" in answer.read().decode()
@@ -198,7 +223,15 @@ def test_the_offline_model_stays_out_when_a_model_is_configured(tmp_path):
     env = {**NO_MODEL, "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
     with running_host(app(tmp_path, MODEL), env=env, args=["--offline-model"]) as host:
         host.wait_for_line("The offline model is not started: OPENAI_BASE_URL is set")
-        assert call("GET", host.base_url + "/api/hello").text.split() == ["http://127.0.0.1:1/v1"]
+        seen = call("GET", host.base_url + "/api/hello").json()
+        assert seen["OPENAI_BASE_URL"] == "http://127.0.0.1:1/v1"
+        assert "CHORUS_MODEL" not in seen
+
+
+def test_a_model_that_is_named_keeps_its_name_and_loopback_is_named_once():
+    settings = offline_settings("http://127.0.0.1:1/v1", {"CHORUS_MODEL": "mine", "no_proxy": "localhost,intranet"})
+    assert settings["CHORUS_MODEL"] == "mine"
+    assert settings["NO_PROXY"] == "localhost,intranet,127.0.0.1"
 
 
 def test_a_host_that_does_not_start_is_an_error_with_its_output(tmp_path):
