@@ -90,7 +90,7 @@ def test_a_retry_waits_for_its_durable_timer(durable: Durable) -> None:
 
 def test_a_call_that_hangs_times_its_branch_out(durable: Durable) -> None:
     durable.agents.hold("b")
-    request = sections_request("a", "b", aggregation="concatenate", policy={"branch_timeout_s": 0.3})
+    request = sections_request("a", "b", aggregation="concatenate", policy={"branch_timeout_s": 1.0})
     result = durable.run("sectioning", request)
     assert verdict(result) == ("partial", "all_completed")
     assert statuses(result) == {"a": "succeeded", "b": "timed_out"}
@@ -99,7 +99,7 @@ def test_a_call_that_hangs_times_its_branch_out(durable: Durable) -> None:
 
 def test_the_deadline_ends_the_run_and_its_branches(durable: Durable) -> None:
     durable.agents.hold("b", "c")
-    request = sections_request("a", "b", "c", "d", policy={"deadline_s": 0.5, "max_concurrency": 3})
+    request = sections_request("a", "b", "c", "d", policy={"deadline_s": 1.5, "max_concurrency": 3})
     result = durable.run("sectioning", request)
     assert verdict(result) == ("partial", "deadline_exceeded")
     assert statuses(result) == {"a": "succeeded", "b": "timed_out", "c": "timed_out", "d": "succeeded"}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activities.names import CANCEL_EVENT, STOP_BRANCHES
@@ -26,6 +26,9 @@ from tests.orchestrators.given import (
     succeeded,
     timed_out,
 )
+
+# A busy machine makes an example slow, not wrong.
+WHATEVER_IT_TAKES = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ENDINGS = ("succeeded", "failed", "timed_out", "raised")
 Step = tuple[int, str]
@@ -59,6 +62,7 @@ def start(count: int, window: int) -> Drive:
     return Drive(sectioning, FakeContext(request))
 
 
+@settings(WHATEVER_IT_TAKES)
 @given(counts, windows, steps)
 def test_every_outcome_is_there_in_branch_order_whatever_ends_when_and_how(
     count: int, window: int, script: list[Step]
@@ -81,6 +85,7 @@ def test_every_outcome_is_there_in_branch_order_whatever_ends_when_and_how(
         assert headings == succeeded_names
 
 
+@settings(WHATEVER_IT_TAKES)
 @given(
     count=counts,
     window=windows,
@@ -138,6 +143,7 @@ def finish(drive: Drive, stop: Call, data: st.DataObject) -> None:
         drive.complete(stop, 0)
 
 
+@settings(WHATEVER_IT_TAKES)
 @given(st.integers(1, 9), st.integers(1, 9), st.lists(st.integers(0, 20), min_size=9, max_size=9))
 def test_the_reduction_reads_the_same_whatever_the_order(count: int, window: int, order: list[int]) -> None:
     def reduction_input(picks: list[int]) -> JSON:
@@ -162,7 +168,7 @@ answers = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(WHATEVER_IT_TAKES, max_examples=200)
 @given(answers, st.integers(1, 10), st.floats(0.1, 200), st.floats(0.1, 200), st.sampled_from("abcdef"))
 def test_a_branch_ends_in_time_with_every_call_counted(
     script: list[tuple[str, float, float | None]], attempts: int, timeout_s: float, run_s: float, name: str
