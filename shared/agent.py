@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 
@@ -52,11 +53,13 @@ async def _complete(model: Model, call: AgentCall, prompt: str, spent: list[Usag
 async def _structured(
     model: Model, call: AgentCall, first: Completion, spent: list[Usage]
 ) -> tuple[Completion, JsonValue]:
-    output, violation = checked(call.agent, first)
+    output, violation = await asyncio.to_thread(checked, call.agent, first)
     if violation is None:
         return first, output
-    second = await _complete(model, call, repair_prompt(call.prompt, first.text, violation), spent)
-    output, violation = checked(call.agent, second)
+    second = await _complete(
+        model, call, repair_prompt(call.prompt, first.text, violation, call.agent.output_schema), spent
+    )
+    output, violation = await asyncio.to_thread(checked, call.agent, second)
     if violation is not None:
         raise InvalidOutput(f"the answer does not fit the output schema, also after one repair: {violation}")
     return second, output
@@ -72,7 +75,7 @@ def _answer_text(completion: Completion) -> str:
 def checked(agent: AgentSpec, completion: Completion) -> tuple[JsonValue, str | None]:
     """The answer's value, and how it breaks the agent's schema (None when it fits)."""
     try:
-        value: JsonValue = json.loads(_without_fence(completion.text), parse_constant=_no_constant)
+        value: JsonValue = json.loads(_without_fence(completion.text))
     except ValueError as exc:
         cut = " (it was cut off by max_output_tokens)" if completion.truncated else ""
         return None, f"not valid JSON{cut}: {exc}"
@@ -89,10 +92,6 @@ def _without_fence(text: str) -> str:
     if stripped.startswith("```") and stripped.endswith("```"):
         return stripped[3:-3].removeprefix("json").strip()
     return stripped
-
-
-def _no_constant(name: str) -> JsonValue:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _sum(usages: list[Usage]) -> Usage:

@@ -28,7 +28,7 @@ DEFAULT_SYNTHESIZER_INSTRUCTIONS = (
 def block(tag: str, text: str, **attributes: str) -> str:
     """`text` between `tag`s; a tag of the same name inside it can neither close nor reopen the block."""
     attribute_text = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
-    safe = re.sub(rf"<(\s*/?\s*){re.escape(tag)}\b", rf"<\1\\{tag}", text, flags=re.IGNORECASE)
+    safe = re.sub(rf"<(\s*(?:/\s*)?){re.escape(tag)}\b", rf"<\1\\{tag}", text, flags=re.IGNORECASE)
     return f"<{tag}{attribute_text}>\n{safe}\n</{tag}>"
 
 
@@ -65,14 +65,15 @@ def answers_prompt(tag: str, outcomes: Sequence[BranchOutcome], missing: Sequenc
     return "\n\n".join(parts)
 
 
-def repair_prompt(prompt: str, answer: str, violation: str) -> str:
+def repair_prompt(prompt: str, answer: str, violation: str, schema: JsonValue) -> str:
     """The second and last request for an answer that fits its schema."""
     return "\n\n".join(
         [
             prompt,
             block("rejected_answer", answer),
             block("problem", violation),
-            "The rejected answer does not fit the required JSON Schema. Answer again with JSON alone that does.",
+            block("schema", as_text(schema)),
+            "The rejected answer does not fit the JSON Schema. Answer again with JSON alone that does.",
         ]
     )
 
