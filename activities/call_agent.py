@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from shared.agent import error_of, run_agent
+from shared.contracts.base import restored
 from shared.contracts.branch import AgentCall, AgentReply
 from shared.errors import NotConfigured, SettingsError
 from shared.model_client import Model, OpenAIModel
@@ -16,7 +17,7 @@ from shared.settings import ModelSettings, load_model_settings
 
 async def call_agent(call: dict[str, Any]) -> dict[str, Any]:
     """Make one attempt. Takes an `AgentCall`, returns an `AgentReply`; never raises for a failure of the agent."""
-    reply = await answer(AgentCall.model_validate(call), os.environ)
+    reply = await answer(restored(AgentCall, call), os.environ)
     return reply.model_dump(mode="json")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from activities.names import CALL_AGENT
 from shared.backoff import retry_delay_s
+from shared.contracts.base import restored
 from shared.contracts.branch import (
     AgentCall,
     AgentReply,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 def agent_branch(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
     """Run one branch to its outcome."""
-    given = BranchInput.model_validate(context.get_input())
+    given = restored(BranchInput, context.get_input())
     started_at = context.current_utc_datetime
     deadline = min(started_at + timedelta(seconds=given.timeout_s), given.run_deadline)
     progress = BranchProgress(context, given, started_at, deadline, Usage())
@@ -76,7 +77,7 @@ def reply_of(call: Task[Any]) -> AgentReply:
         message = f"the call was lost: {call.get_exception()}"
         error = BranchError(code="call_lost", message=message, retriable=True)
         return AgentReply(error=error, usage=Usage(model_calls=1))
-    return AgentReply.model_validate(call.get_result())
+    return restored(AgentReply, call.get_result())
 
 
 def wait_before_retry_s(

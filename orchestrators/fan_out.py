@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from activities.names import AGENT_BRANCH, STOP_BRANCHES, branch_instance_id
 from orchestrators.run import FannedOut, Run
 from shared.aggregation.completion import Interruption
+from shared.contracts.base import restored
 from shared.contracts.branch import Branch, BranchError, BranchInput, BranchOutcome, BranchStatus
 
 if TYPE_CHECKING:
@@ -95,14 +96,14 @@ def stop(run: Run, names: Sequence[str]) -> Generator[Task[Any], Any]:
 def outcome(run: Run, branch: Branch, child: Child | None, cut_by: Interruption | None) -> BranchOutcome:
     """What became of `branch`; `child` is None when it never started, `cut_by` when it ended by itself."""
     if child is not None and child.task.is_complete and not child.task.is_failed:
-        return BranchOutcome.model_validate(child.task.get_result())
+        return restored(BranchOutcome, child.task.get_result())
     now = run.context.current_utc_datetime
     if child is not None and cut_by is None:
         message = f"branch {branch.name!r} ended without an outcome: {child.task.get_exception()}"
         error = BranchError(code="branch_failed", message=message, retriable=True)
-        return BranchOutcome.unfinished(branch.name, "failed", error, child.started_at, now)
+        return BranchOutcome.unaccounted(branch.name, "failed", error, child.started_at, now)
     code = cut_by or "cancelled"
     status, why = INTERRUPTED[code]
     state = "before the branch ended" if child else "before the branch started"
     error = BranchError(code=code, message=f"{why} {state}", retriable=True)
-    return BranchOutcome.unfinished(branch.name, status, error, child.started_at if child else now, now)
+    return BranchOutcome.unaccounted(branch.name, status, error, child.started_at if child else None, now)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrators.fan_out import fan_out
 from orchestrators.run import FannedOut, Run
 from shared.aggregation.concatenation import concatenated
+from shared.contracts.base import restored
 from shared.contracts.branch import Branch
 from shared.contracts.map_reduce import MapReduceOutput, MapReduceRequest
 from shared.prompts import answers_prompt, document_prompt
@@ -21,7 +22,7 @@ REDUCTION = "~reduction"
 
 def map_reduce(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
     """Run a `MapReduceRequest` to its `RunResult`."""
-    request = MapReduceRequest.model_validate(context.get_input())
+    request = restored(MapReduceRequest, context.get_input())
     run = Run.start(context, "map_reduce", request.policy)
     run.enter("branches", total=len(request.documents))
     mapped = yield from fan_out(run, document_branches(request))

@@ -10,6 +10,7 @@ from orchestrators.run import FannedOut, Run
 from shared.aggregation.concatenation import concatenated
 from shared.aggregation.merge import merged
 from shared.contracts.agent import AgentSpec
+from shared.contracts.base import restored
 from shared.contracts.branch import Branch
 from shared.contracts.sectioning import SectioningOutput, SectioningRequest
 from shared.prompts import DEFAULT_SYNTHESIZER_INSTRUCTIONS, answers_prompt, section_prompt
@@ -23,7 +24,7 @@ SYNTHESIS = "~synthesis"
 
 def sectioning(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
     """Run a `SectioningRequest` to its `RunResult`."""
-    request = SectioningRequest.model_validate(context.get_input())
+    request = restored(SectioningRequest, context.get_input())
     run = Run.start(context, "sectioning", request.policy)
     run.enter("branches", total=len(request.sections))
     sections = yield from fan_out(run, section_branches(request))

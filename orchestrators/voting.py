@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from orchestrators.fan_out import fan_out
 from orchestrators.run import Run
 from shared.aggregation.consensus import decide
+from shared.contracts.base import restored
 from shared.contracts.branch import Branch, BranchOutcome
 from shared.contracts.voting import Vote, VotingRequest, ballot_schema
 from shared.prompts import ballot_prompt
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def voting(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
     """Run a `VotingRequest` to its `RunResult`."""
-    request = VotingRequest.model_validate(context.get_input())
+    request = restored(VotingRequest, context.get_input())
     run = Run.start(context, "voting", request.policy)
     voters = voter_branches(request)
     run.enter("branches", total=len(voters))

@@ -33,6 +33,13 @@ def json_body(req: func.HttpRequest) -> bytes:
             "unsupported_media_type",
             f"The body's type is {media_type or 'not stated'!r}; send 'Content-Type: application/json'.",
         )
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_content_encoding",
+            f"The body is encoded as {encoding!r}; send it as it is, without Content-Encoding.",
+        )
     body = req.get_body()
     if len(body) > MAX_BODY_BYTES:
         raise Problem(

@@ -10,6 +10,7 @@ from typing import Any
 
 import azure.functions as func
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 PROBLEM_JSON = "application/problem+json"
 MAX_LISTED_ERRORS = 20
@@ -57,16 +58,13 @@ class Problem(Exception):
 
 def from_validation(error: ValidationError, body: object) -> Problem:
     """The problem for a body that does not fit its contract; `body` is the parsed JSON, for the paths."""
-    details = error.errors(include_url=False, include_context=False, include_input=False)
+    details = error.errors(include_url=False, include_input=False)
     if details[0]["type"] == "json_invalid":
         message = details[0]["msg"].removeprefix("Invalid JSON: ")
         return Problem(
             HTTPStatus.BAD_REQUEST, "malformed_json", f"The body is not valid JSON: {message}. Send a JSON object."
         )
-    errors = [
-        FieldError(field_path(item["loc"], body), item["msg"].removeprefix("Value error, "))
-        for item in details[:MAX_LISTED_ERRORS]
-    ]
+    errors = [_field_error(item, body) for item in details[:MAX_LISTED_ERRORS]]
     more = f" (and {len(details) - len(errors)} more)" if len(details) > len(errors) else ""
     first = errors[0]
     return Problem(
@@ -75,6 +73,15 @@ def from_validation(error: ValidationError, body: object) -> Problem:
         f"The request does not fit its contract: {first.path}: {first.message}{more}. Nothing was started.",
         errors,
     )
+
+
+def _field_error(item: ErrorDetails, body: object) -> FieldError:
+    """One error of pydantic's; a misfit of several fields names the one to look at by itself."""
+    path, message = field_path(item["loc"], body), item["msg"].removeprefix("Value error, ")
+    if item["type"] == "misfit":
+        field: str = item.get("ctx", {})["path"]
+        path = field if path == "$" else f"{path}.{field}"
+    return FieldError(path, message)
 
 
 def field_path(location: Sequence[str | int], body: object) -> str:

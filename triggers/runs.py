@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable
@@ -18,6 +20,7 @@ from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.run import Pattern, RunAccepted, RunPending
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
+from shared.task_hub import is_gone, is_unreachable
 from triggers.bodies import parsed
 from triggers.problems import Problem
 from triggers.views import RunState, child_states, result_json, view_of
@@ -27,7 +30,14 @@ if TYPE_CHECKING:
 
 Handler = Callable[[func.HttpRequest, "DurableFunctionsClient"], Awaitable[func.HttpResponse]]
 
+LOG = logging.getLogger("chorus.triggers")
+
 RETRY_AFTER_S = 2
+TASK_HUB_UNAVAILABLE = Problem(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "task_hub_unavailable",
+    "The store of all runs does not answer for now. Try again later; whether a run was started is not known.",
+)
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -40,6 +50,11 @@ def answering_problems(handler: Handler) -> Handler:
             return await handler(req, client)
         except Problem as problem:
             return problem.response()
+        except Exception as exc:
+            if not is_unreachable(exc):
+                raise
+            LOG.exception("The task hub did not answer")
+            return TASK_HUB_UNAVAILABLE.response()
 
     return answering
 
@@ -65,9 +80,9 @@ async def start_map_reduce(req: func.HttpRequest, client: DurableFunctionsClient
 @answering_problems
 async def get_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
     """`GET /api/runs/{id}`: 202 while it runs, 200 with the `RunResult` when it has ended."""
-    run = await find(req, client)
+    run = await find(req, client, fetch_payloads=False)
     if run.ended:
-        return answer(HTTPStatus.OK, result_json(run))
+        return answer(HTTPStatus.OK, result_json(await find(req, client)))
     url = f"{api_root(req, 'runs')}/runs/{run.id}"
     pending = RunPending(id=run.id, pattern=run.pattern, status=run.stage, status_url=url)
     return answer(HTTPStatus.ACCEPTED, pending, **polling(url))
@@ -84,12 +99,11 @@ async def view_run(req: func.HttpRequest, client: DurableFunctionsClient) -> fun
 @answering_problems
 async def cancel_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
     """`DELETE /api/runs/{id}`: asks the run to end now, as `cancelled`, with what it has."""
-    run = await find(req, client)
-    if run.ended:
+    run = await find(req, client, fetch_payloads=False)
+    if run.ended or not await told_to_cancel(client, run.id):
         raise Problem(
             HTTPStatus.CONFLICT, "run_already_ended", f"Run {run.id!r} has already ended; there is nothing to cancel."
         )
-    await client.raise_orchestration_event(run.id, CANCEL_EVENT)
     url = f"{api_root(req, 'runs')}/runs/{run.id}"
     pending = RunPending(id=run.id, pattern=run.pattern, status="cancelling", status_url=url)
     return answer(HTTPStatus.ACCEPTED, pending, **polling(url))
@@ -103,7 +117,7 @@ async def start(
     route: str,
 ) -> func.HttpResponse:
     """Check the request, start its orchestration, and say where to look. The pattern is the orchestration's name."""
-    request = parsed(req, contract)
+    request = await asyncio.to_thread(parsed, req, contract)  # a megabyte of schemas takes seconds to check
     run_id = uuid.uuid4().hex
     await client.schedule_new_orchestration(pattern, input=request.model_dump(mode="json"), instance_id=run_id)
     url = f"{api_root(req, route)}/runs/{run_id}"
@@ -111,12 +125,26 @@ async def start(
     return answer(HTTPStatus.ACCEPTED, accepted, **polling(url))
 
 
-async def find(req: func.HttpRequest, client: DurableFunctionsClient) -> RunState:
-    """The run that the route names; 404 also for instances that are no runs, such as branches."""
+async def told_to_cancel(client: DurableFunctionsClient, run_id: str) -> bool:
+    """Send the run its cancel event; False when it has ended meanwhile."""
+    try:
+        await client.raise_orchestration_event(run_id, CANCEL_EVENT)
+    except Exception as exc:
+        if is_gone(exc):
+            return False
+        raise
+    return True
+
+
+async def find(req: func.HttpRequest, client: DurableFunctionsClient, *, fetch_payloads: bool = True) -> RunState:
+    """The run that the route names; 404 also for instances that are no runs, such as branches.
+
+    Without payloads there is neither result nor phase, and a poll costs the same however much the run holds.
+    """
     run_id = req.route_params.get("id", "")
     state = None
     if RUN_ID.fullmatch(run_id):
-        state = await client.get_orchestration_state(run_id, fetch_payloads=True)
+        state = await client.get_orchestration_state(run_id, fetch_payloads=fetch_payloads)
     run = RunState.of(state)
     if run is None:
         raise Problem(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError
 
 MAX_BODY_BYTES = 1_048_576
 MAX_TEXT_CHARS = 200_000
 MAX_INSTRUCTIONS_CHARS = 20_000
 MAX_NAME_CHARS = 60
+MAX_RUN_CHARS = 4_000_000
+"""Of material in all prompts of a run together: history keeps a copy for each branch."""
 
 Name = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", min_length=1, max_length=MAX_NAME_CHARS)
@@ -27,6 +30,24 @@ class Contract(BaseModel):
     """Immutable; unknown fields are errors; NaN and infinity are not numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+
+
+TRUSTED = {"trusted": True}
+"""The validation context of data that was checked before it entered history."""
+
+
+def restored[C: Contract](contract: type[C], data: object) -> C:
+    """A contract read back from history: its shape is checked, its schemas are not checked once more.
+
+    Fields that this version does not know are dropped: a newer one may have written them before a roll-back.
+    Orchestrators do this at every replay, and checking a JSON Schema costs as much as a hundred other fields.
+    """
+    return contract.model_validate(data, context=TRUSTED, extra="ignore")
+
+
+def misfit(path: str, message: str) -> PydanticCustomError:
+    """The error of a model whose fields do not fit together, told at one of them: `path` is like `policy.attempts`."""
+    return PydanticCustomError("misfit", "{message}", {"path": path, "message": message})
 
 
 def repeated(names: list[str]) -> list[str]:

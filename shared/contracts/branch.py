@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from shared.contracts.agent import AgentSpec
 from shared.contracts.base import MAX_NAME_CHARS, Contract
@@ -81,6 +81,12 @@ class AgentReply(Contract):
     model: str | None = None
     truncated: bool = False
 
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.output is None and self.error is None:
+            raise ValueError("a reply has an output or an error")
+        return self
+
 
 class BranchOutcome(Contract):
     """What came of a branch: data, whether it succeeded or not.
@@ -106,8 +112,20 @@ class BranchOutcome(Contract):
         return self.status == "succeeded"
 
     @classmethod
-    def unfinished(
-        cls, name: str, status: BranchStatus, error: BranchError, started_at: datetime, ended_at: datetime
+    def unaccounted(
+        cls, name: str, status: BranchStatus, error: BranchError, started_at: datetime | None, ended_at: datetime
     ) -> Self:
-        """The outcome of a branch whose own account never arrived."""
-        return cls(name=name, status=status, error=error, started_at=started_at, ended_at=ended_at)
+        """The outcome of a branch whose own account never arrived; `started_at` is None when it did not start.
+
+        One that started has made a call, and maybe more: what is known is counted, its tokens are not.
+        """
+        calls = 0 if started_at is None else 1
+        return cls(
+            name=name,
+            status=status,
+            error=error,
+            attempts=calls,
+            usage=Usage(model_calls=calls),
+            started_at=started_at or ended_at,
+            ended_at=ended_at,
+        )

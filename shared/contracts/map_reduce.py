@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from shared.contracts.agent import AgentDefaults, AgentSpec
-from shared.contracts.base import Contract, Name, Text, repeated
+from shared.contracts.base import Contract, Name, Text, misfit, repeated
 from shared.contracts.policy import RunPolicy
 
 MAX_DOCUMENTS = 1_000
@@ -32,9 +32,9 @@ class MapReduceRequest(Contract):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if twice := repeated([document.id for document in self.documents]):
-            raise ValueError(f"document ids must be unique; repeated: {', '.join(twice)}")
+            raise misfit("documents", f"document ids must be unique; repeated: {', '.join(twice)}")
         if problem := self.policy.contradiction(len(self.documents)):
-            raise ValueError(problem)
+            raise misfit("policy.min_successful", problem)
         return self
 
 

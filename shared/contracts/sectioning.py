@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from shared.contracts.agent import AgentDefaults, AgentSpec
-from shared.contracts.base import Contract, Instructions, Name, Text, repeated
+from shared.contracts.base import MAX_RUN_CHARS, Contract, Instructions, Name, Text, misfit, repeated
 from shared.contracts.policy import RunPolicy
 
 MAX_SECTIONS = 200
@@ -29,7 +29,7 @@ class Section(Contract):
     @model_validator(mode="after")
     def _has_one_agent(self) -> Self:
         if (self.instructions is None) == (self.agent is None):
-            raise ValueError("give the section either 'instructions' or an 'agent', and not both")
+            raise misfit("instructions", "give the section either 'instructions' or an 'agent', and not both")
         return self
 
     def spec(self, defaults: AgentDefaults) -> AgentSpec:
@@ -55,11 +55,18 @@ class SectioningRequest(Contract):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if twice := repeated([section.name for section in self.sections]):
-            raise ValueError(f"section names must be unique; repeated: {', '.join(twice)}")
+            raise misfit("sections", f"section names must be unique; repeated: {', '.join(twice)}")
         if self.synthesizer is not None and self.aggregation != "synthesize":
-            raise ValueError(f"a 'synthesizer' has no use with aggregation {self.aggregation!r}")
+            raise misfit("synthesizer", f"a 'synthesizer' has no use with aggregation {self.aggregation!r}")
+        material = sum(len(section.input or self.input) for section in self.sections)
+        if material > MAX_RUN_CHARS:
+            raise misfit(
+                "input",
+                f"the sections' inputs have {material:,} characters together (the request's input counts for each "
+                f"section that uses it); at most {MAX_RUN_CHARS:,} are accepted",
+            )
         if problem := self.policy.contradiction(len(self.sections)):
-            raise ValueError(problem)
+            raise misfit("policy.min_successful", problem)
         return self
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, JsonValue, StringConstraints, Tag, model_validator
 
 from shared.contracts.agent import AgentDefaults, AgentSpec
-from shared.contracts.base import Contract, Name, Text, repeated
+from shared.contracts.base import MAX_RUN_CHARS, Contract, Name, Text, misfit, repeated
 from shared.contracts.policy import RunPolicy
 from shared.normalisation import normalised
 
@@ -32,7 +32,7 @@ class ChoiceBallot(Contract):
     @model_validator(mode="after")
     def _options_differ(self) -> Self:
         if twice := repeated([normalised(option) for option in self.options]):
-            raise ValueError(f"options must differ in more than case, space and punctuation: {', '.join(twice)}")
+            raise misfit("options", f"options must differ in more than case, space and punctuation: {', '.join(twice)}")
         return self
 
 
@@ -71,11 +71,20 @@ class VotingRequest(Contract):
     def _is_consistent(self) -> Self:
         agents = self.agents()
         if twice := repeated([agent.name for agent in agents]):
-            raise ValueError(f"voters must have unique names; repeated: {', '.join(twice)}")
+            raise misfit("voters", f"voters must have unique names; repeated: {', '.join(twice)}")
         if shaped := [agent.name for agent in agents if agent.output_schema is not None]:
-            raise ValueError(f"voters take no 'output_schema' (the ballot is it); remove it from: {', '.join(shaped)}")
+            raise misfit(
+                "voters", f"voters take no 'output_schema' (the ballot is it); remove it from: {', '.join(shaped)}"
+            )
+        material = (len(self.question) + len(self.context or "")) * len(agents)
+        if material > MAX_RUN_CHARS:
+            raise misfit(
+                "context" if self.context else "question",
+                f"question and context have {material:,} characters over all voters; "
+                f"at most {MAX_RUN_CHARS:,} are accepted",
+            )
         if problem := self.policy.contradiction(len(agents)):
-            raise ValueError(problem)
+            raise misfit("policy.min_successful", problem)
         return self
 
     def agents(self) -> list[AgentSpec]:

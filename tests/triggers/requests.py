@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,8 +35,10 @@ class FakeClient:
     async def get_orchestration_state(
         self, instance_id: str, *, fetch_payloads: bool = True
     ) -> OrchestrationState | None:
-        assert fetch_payloads
-        return next((state for state in self.states if state.instance_id == instance_id), None)
+        state = next((state for state in self.states if state.instance_id == instance_id), None)
+        if state is None or fetch_payloads:
+            return state
+        return replace(state, serialized_input=None, serialized_output=None, serialized_custom_status=None)
 
     async def get_all_orchestration_states(self, orchestration_query: OrchestrationQuery) -> list[OrchestrationState]:
         prefix = orchestration_query.instance_id_prefix

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import azure.functions as func
@@ -315,3 +316,30 @@ async def test_no_answer_about_a_run_is_cached(method: str) -> None:
 
 def test_the_result_used_here_is_one() -> None:
     assert RunResult.model_validate_json(json.dumps(result())).missing == ["b"]
+
+
+class RpcFailure(Exception):
+    """As gRPC's errors: the status is behind a method."""
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+
+    def code(self) -> SimpleNamespace:
+        return SimpleNamespace(name=self.status)
+
+
+@pytest.mark.parametrize(
+    ("status", "answered", "code"),
+    [
+        ("FAILED_PRECONDITION", 409, "run_already_ended"),
+        ("NOT_FOUND", 409, "run_already_ended"),
+        ("UNAVAILABLE", 503, "task_hub_unavailable"),
+    ],
+)
+async def test_a_cancel_that_comes_too_late_or_not_through_is_told(status: str, answered: int, code: str) -> None:
+    class Late(FakeClient):
+        async def raise_orchestration_event(self, instance_id: str, event_name: str) -> None:
+            raise RpcFailure(status)
+
+    client: Any = Late([orchestration("RUNNING")])
+    problem_of(await cancel_run(on_run("DELETE"), client), answered, code)

@@ -199,8 +199,8 @@ for _ in range(30):
         ("sectioning", {"input": 5}, ["input"]),
         ("sectioning", {"sections": [SECTION, {**SECTION, "name": "a b"}]}, ["sections[1].name"]),
         ("sectioning", {"sections": [{"instructions": "i"}]}, ["sections[0].name"]),
-        ("sectioning", {"sections": [SECTION, {"name": "b"}]}, ["sections[1]"]),
-        ("sectioning", {"sections": [SECTION, SECTION]}, ["$"]),
+        ("sectioning", {"sections": [SECTION, {"name": "b"}]}, ["sections[1].instructions"]),
+        ("sectioning", {"sections": [SECTION, SECTION]}, ["sections"]),
         ("sectioning", {"sections": [SECTION] * 201}, ["sections"]),
         ("sectioning", {"sections": {"name": "a"}}, ["sections"]),
         ("sectioning", {"sections": [{**SECTION, "extra": 1}]}, ["sections[0].extra"]),
@@ -212,10 +212,10 @@ for _ in range(30):
         ),
         ("sectioning", {"aggregation": "sum"}, ["aggregation"]),
         ("sectioning", {"synthesizer": {}}, ["synthesizer.instructions"]),
-        ("sectioning", {"aggregation": "merge", "synthesizer": AGENT}, ["$"]),
+        ("sectioning", {"aggregation": "merge", "synthesizer": AGENT}, ["synthesizer"]),
         ("sectioning", {"policy": {"attempts": 0}}, ["policy.attempts"]),
         ("sectioning", {"policy": {"attempts": "3"}}, ["policy.attempts"]),
-        ("sectioning", {"policy": {"min_successful": 2}}, ["$"]),
+        ("sectioning", {"policy": {"min_successful": 2}}, ["policy.min_successful"]),
         ("sectioning", {"policy": {"hurry": True}}, ["policy.hurry"]),
         ("sectioning", {"defaults": {"temperature": 3}}, ["defaults.temperature"]),
         ("sectioning", {"input": 1, "sections": [], "x": 1}, ["input", "sections", "x"]),
@@ -231,7 +231,7 @@ for _ in range(30):
         ("voting", {"ballot": {"type": "choice"}}, ["ballot.options"]),
         ("voting", {"ballot": {"type": "choice", "options": ["a"]}}, ["ballot.options"]),
         ("voting", {"ballot": {"type": "choice", "options": ["a", 5]}}, ["ballot.options[1]"]),
-        ("voting", {"ballot": {"type": "choice", "options": ["a", "A"]}}, ["ballot"]),
+        ("voting", {"ballot": {"type": "choice", "options": ["a", "A"]}}, ["ballot.options"]),
         ("voting", {"ballot": {"type": "choice", "choice": ["a", "b"]}}, ["ballot.options", "ballot.choice"]),
         ("voting", {"ballot": {"type": "free", "free": 1}}, ["ballot.free"]),
         ("voting", {"ballot": {"type": "free", "options": []}}, ["ballot.options"]),
@@ -285,3 +285,21 @@ async def test_what_was_sent_is_not_sent_back() -> None:
     answer = await start_voting(post("voting", {"question": ["PRIVATE"], "voters": "PRIVATE"}), FakeClient())  # type: ignore[arg-type]
 
     assert b"PRIVATE" not in answer.get_body()
+
+
+async def test_an_encoded_body_is_415() -> None:
+    client: Any = FakeClient()
+    request = func.HttpRequest(
+        method="POST",
+        url="https://h/api/voting",
+        headers={"Content-Type": "application/json", "Content-Encoding": "gzip"},
+        body=b'{"question": "x"}',
+    )
+    problem_of(await start_voting(request, client), 415, "unsupported_content_encoding")
+    assert client.started == []
+
+
+async def test_more_material_than_history_should_hold_is_400_with_the_field_s_path() -> None:
+    sections = [{"name": f"s{number}", "instructions": "i"} for number in range(30)]
+    body = await refusal("sectioning", {"input": "x" * 150_000, "sections": sections}, 400, "invalid_request")
+    assert paths_of(body) == ["input"]

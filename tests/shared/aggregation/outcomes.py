@@ -16,4 +16,4 @@ def succeeded(name: str, output: Any = "text") -> BranchOutcome:
 
 def failed(name: str, status: BranchStatus = "failed") -> BranchOutcome:
     error = BranchError(code="c", message="m", retriable=False)
-    return BranchOutcome.unfinished(name, status, error, MOMENT, MOMENT)
+    return BranchOutcome.unaccounted(name, status, error, MOMENT, MOMENT)

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
-from shared.contracts.base import Contract
+from shared.contracts.agent import AgentSpec
+from shared.contracts.base import Contract, restored
 from shared.contracts.branch import AgentReply, BranchError, BranchOutcome, Usage
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.sectioning import SectioningRequest
@@ -124,5 +125,24 @@ def test_contracts_are_immutable() -> None:
         request.question = "y"  # type: ignore[misc]
 
 
-def test_a_reply_without_an_error_is_a_success_whatever_its_output() -> None:
-    assert through_history(AgentReply(output=None)) == AgentReply()
+@pytest.mark.parametrize("output", [False, 0, "", [], {}])
+def test_a_reply_has_an_output_or_an_error(output: JsonValue) -> None:
+    assert through_history(AgentReply(output=output)).output == output
+    with pytest.raises(ValidationError, match="an output or an error"):
+        AgentReply(output=None)
+
+
+def test_a_field_of_a_newer_version_is_no_obstacle_to_reading_history() -> None:
+    written = {**AgentReply(output="x").model_dump(mode="json"), "added_later": 1}
+
+    assert restored(AgentReply, written) == AgentReply(output="x")
+    with pytest.raises(ValidationError, match="added_later"):
+        AgentReply.model_validate(written)
+
+
+def test_schemas_are_checked_when_they_come_in_and_not_again_at_every_replay() -> None:
+    spec = {"instructions": "i", "output_schema": {"type": "array"}}
+
+    with pytest.raises(ValidationError, match="root must have"):
+        AgentSpec.model_validate(spec)
+    assert restored(AgentSpec, spec).output_schema == {"type": "array"}

@@ -1,0 +1,24 @@
+"""What the durable client's errors mean."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+GONE = ("NOT_FOUND", "FAILED_PRECONDITION")
+UNREACHABLE = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED")
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether a call to an instance failed because the instance has ended or is not there."""
+    return status_of(error) in GONE
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether a call failed because the task hub did not answer, or was too busy to."""
+    return status_of(error) in UNREACHABLE
+
+
+def status_of(error: BaseException) -> str | None:
+    """The name of the gRPC status that the durable client's error carries; None for any other error."""
+    code = getattr(error, "code", None)
+    return getattr(cast(Any, code()), "name", None) if callable(code) else None
