@@ -8,6 +8,9 @@ import unicodedata
 NUMBER = re.compile(r"(?<![^\W_])[+\-−]?(?:\d+(?:\.\d+)*|(?<!\.)\.\d+)")
 """A number in a text, with its sign and decimal point; a hyphen after a word or a digit is no sign."""
 
+SYMBOLS = {"Sm", "Sc"}
+"""Mathematical signs and currencies: "x > 5" is not "x < 5", "C++" is not "C"."""
+
 APOSTROPHES = str.maketrans("", "", "'’`")
 
 
@@ -45,9 +48,10 @@ def _plain(number: str) -> str:
 
 
 def _without_punctuation(text: str) -> str:
-    """Letters, digits and the marks on them; a mark of its own, such as an emoji's variation selector, is none."""
+    """Letters, digits, symbols and the marks on them; a mark of its own, such as a variation selector, is none."""
     kept: list[str] = []
     for character in text:
-        on_a_letter = bool(kept) and kept[-1] != " " and unicodedata.category(character) in {"Mn", "Mc"}
-        kept.append(character if character.isalnum() or on_a_letter else " ")
+        category = unicodedata.category(character)
+        on_a_letter = bool(kept) and kept[-1] != " " and category in {"Mn", "Mc"}
+        kept.append(character if character.isalnum() or category in SYMBOLS or on_a_letter else " ")
     return " ".join("".join(kept).split())
