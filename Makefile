@@ -10,9 +10,10 @@ help: ## List the commands
 
 # The environment is built once and again only when the requirements or the interpreter's minor change.
 $(READY): requirements.txt requirements-dev.txt .python-version
+	@echo "Setting up the virtual environment (once; about half a minute) …"
 	@python=$$(PYTHON='$(PYTHON)' bash local_host/find_python.sh) && \
 	 "$$python" -m venv --clear $(VENV) && \
-	 $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt && \
+	 $(BIN)/python -m pip install -qq --disable-pip-version-check --requirement requirements-dev.txt && \
 	 touch $@
 
 .PHONY: setup
