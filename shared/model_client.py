@@ -113,7 +113,13 @@ class OpenAIModel:
         except AgentError:
             raise
         except Exception as exc:
-            raise translated(exc) from exc
+            raise self._without_key(translated(exc)) from exc
+
+    def _without_key(self, error: AgentError) -> AgentError:
+        """A service may quote the key that it rejects; errors go into history and answers."""
+        if self._settings.api_key:
+            error.message = error.message.replace(self._settings.api_key, "[key]")
+        return error
 
     async def close(self) -> None:
         """Close the connections."""

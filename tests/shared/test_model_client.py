@@ -20,7 +20,7 @@ from jsonschema import validate
 from local_host.offline_model import Faults, OfflineModel
 from shared.contracts.agent import AgentSpec
 from shared.contracts.branch import Usage
-from shared.errors import AgentError
+from shared.errors import AgentError, NotAuthenticated
 from shared.model_client import AZURE_SCOPE, Completion, OpenAIModel
 from shared.prompts import DATA_NOTICE
 from shared.settings import ModelSettings, load_model_settings
@@ -500,3 +500,14 @@ async def test_an_answer_without_usage_counts_one_call(api: str, client_of: Any)
         completion = await client_of(server.url, api).complete(agent(), "x", 5.0)
 
     assert completion.usage == Usage(model_calls=1)
+
+
+async def test_a_key_that_the_service_quotes_stays_out_of_the_error() -> None:
+    rejection = {"error": {"message": "Incorrect API key provided: sk-very-secret.", "code": "invalid_api_key"}}
+    async with serving(says(rejection, status=401)) as server:
+        model = OpenAIModel(ModelSettings("compatible", "m", "responses", server.url, "sk-very-secret"))
+        with pytest.raises(NotAuthenticated) as caught:
+            await model.complete(AgentSpec(instructions="i"), "p", 5)
+        await model.close()
+    assert "sk-very-secret" not in caught.value.message
+    assert "Incorrect API key provided: [key]" in caught.value.message
