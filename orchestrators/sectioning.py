@@ -39,11 +39,12 @@ def sectioning(context: DurableOrchestrationContext) -> Generator[Task[Any], Any
 
 def section_branches(request: SectioningRequest) -> list[Branch]:
     """A branch for each section, in the request's order."""
+    shared = section_prompt(request.input)
     return [
         Branch(
             name=section.name,
             agent=section.spec(request.defaults),
-            prompt=section_prompt(section.input or request.input),
+            prompt=section_prompt(section.input) if section.input else shared,
         )
         for section in request.sections
     ]
