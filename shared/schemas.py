@@ -18,7 +18,7 @@ MAX_SCHEMA_BYTES = 32_768
 MAX_SCHEMA_DEPTH = 24
 MAX_MESSAGE_CHARS = 500
 MAX_CHECKS = 100_000
-"""Keywords evaluated for one value, long lists counted by their length; an honest value of a megabyte stays below."""
+"""Keywords evaluated for one value, long lists by their length. 2,000 records of ten bounded strings take 46,000."""
 MAX_PATTERN_CHARS = 500
 
 UNSUPPORTED_KEYWORDS: Mapping[str, str] = {
