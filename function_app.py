@@ -34,11 +34,11 @@ app.route("runs/{id}", methods=["DELETE"])(with_client(deferred.client_http_trig
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.sectioning:sectioning"))
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.voting:voting"))
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.map_reduce:map_reduce"))
-app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.agent_branch:agent_branch"))
+app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.agent_attempt:agent_attempt"))
 
 # Activities
 app.activity_trigger("given")(deferred.activity("activities.call_agent:call_agent"))
-with_client(app.activity_trigger("given")(deferred.client_activity("activities.stop_branches:stop_branches")))
+with_client(app.activity_trigger("given")(deferred.client_activity("activities.stop_calls:stop_calls")))
 
 try:
     load_model_settings(os.environ)

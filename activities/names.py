@@ -7,14 +7,36 @@ from typing import Final
 SECTIONING: Final = "sectioning"
 VOTING: Final = "voting"
 MAP_REDUCE: Final = "map_reduce"
-AGENT_BRANCH: Final = "agent_branch"
+AGENT_ATTEMPT: Final = "agent_attempt"
 
 CALL_AGENT: Final = "call_agent"
-STOP_BRANCHES: Final = "stop_branches"
+STOP_CALLS: Final = "stop_calls"
 
 CANCEL_EVENT: Final = "cancel"
+"""Ends a run."""
+STOP_EVENT: Final = "stop"
+"""Ends a call of a run, which then gives its account."""
 
 
-def branch_instance_id(run_id: str, branch: str) -> str:
-    """The instance id of the child orchestration that runs `branch`."""
-    return f"{run_id}:{branch}"
+def attempt_instance_id(run_id: str, branch: str, number: int, *, is_hedge: bool = False) -> str:
+    """The instance id of the child orchestration that makes call `number` (from 1) for `branch`.
+
+    `RUN:NAME` makes the first, `RUN:NAME~2` a retry, `RUN:NAME~2h` a hedge.
+    """
+    suffix = "" if number == 1 else f"~{number}h" if is_hedge else f"~{number}"
+    return f"{run_id}:{branch}{suffix}"
+
+
+def attempt_of(instance_id: str) -> tuple[str, bool]:
+    """The branch that a child orchestration with this id works for, and whether it is a hedge.
+
+    A caller's name has no `~`, and ours have it in front only.
+    """
+    _, _, attempt = instance_id.partition(":")
+    name, _, suffix = attempt[1:].partition("~")
+    return attempt[:1] + name, suffix.endswith("h")
+
+
+def children_prefix(run_id: str) -> str:
+    """What the instance ids of a run's children start with."""
+    return f"{run_id}:"

@@ -1,109 +1,195 @@
-"""The one primitive: branches side by side, each a child orchestration, raced by the deadline and the cancel event.
+"""The one primitive: branches side by side, each call of theirs a child orchestration.
 
-1. Up to `max_concurrency` branches start at once, as one `task_all`.
-2. More go through a sliding window: whenever one ends the next starts, so a slow one idles nobody.
-3. When the run is interrupted, running branches are told to stop and waiting ones never start.
+1. As many branches as `max_concurrency` allows start at once, and one `task_all` waits for them.
+2. When one ends in a way that changes something (a retry, a free place, a straggler), the schedule gets a turn:
+   whatever is due starts, and one timer wakes the run for what time alone makes due.
+3. The deadline, a cancel, or a certain outcome ends it: calls in flight are told to stop and get a moment to give
+   their account, waiting branches never start.
 4. Outcomes come back in branch order; a branch without an account of its own gets one.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
 
-from activities.names import AGENT_BRANCH, STOP_BRANCHES, branch_instance_id
+from activities.names import AGENT_ATTEMPT, STOP_CALLS, attempt_instance_id, children_prefix
+from orchestrators.arrivals import Arrivals
 from orchestrators.run import FannedOut, Run
 from shared.aggregation.completion import Interruption
-from shared.contracts.base import restored
-from shared.contracts.branch import Branch, BranchError, BranchInput, BranchOutcome, BranchStatus
+from shared.contracts.branch import AttemptInput, Branch, BranchOutcome
+from shared.contracts.policy import RunPolicy
+from shared.contracts.stop import StopCalls
+from shared.scheduling.accounts import outcome_of
+from shared.scheduling.schedule import Call, Schedule
 
 if TYPE_CHECKING:
+    from azure.durable_functions import DurableOrchestrationContext
     from durabletask.task import Task
 
-INTERRUPTED: dict[Interruption, tuple[BranchStatus, str]] = {
-    "deadline_exceeded": ("timed_out", "the run's deadline passed"),
-    "cancelled": ("cancelled", "the run was cancelled"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """A branch that has started."""
-
-    task: Task[Any]
-    started_at: datetime
+STOP_GRACE_S = 1.0
+"""How long calls that were told to stop may take to give their account; a cancelled run ends within 2 s."""
 
 
 def fan_out(run: Run, branches: Sequence[Branch]) -> Generator[Task[Any], Any, FannedOut]:
-    """Run `branches`, at most `max_concurrency` at a time, until all have ended or the run is interrupted."""
-    children: dict[str, Child] = {}
-    if run.interruption is None and len(branches) <= run.policy.max_concurrency:
-        for branch in branches:
-            children[branch.name] = start(run, branch)
-        yield run.until(run.context.task_all([child.task for child in children.values()]))
-    else:
-        yield from slide(run, deque(branches), children)
-    interruption = run.interruption
-    ended = {name for name, child in children.items() if child.task.is_complete}
-    if unfinished := [name for name in children if name not in ended]:
-        yield from stop(run, unfinished)
-    # Read after stopping, because what ended meanwhile counts. A branch that was told to stop has not failed by itself.
-    outcomes = [
-        outcome(run, branch, children.get(branch.name), None if branch.name in ended else interruption)
-        for branch in branches
-    ]
-    cut_short = interruption == "cancelled" or any(each.status == "timed_out" for each in outcomes)
-    return FannedOut(outcomes, interruption if cut_short else None)
+    """Run `branches`, but for those whose outcomes a redrive reuses, until all have ended or no more is needed."""
+    return (yield from flown(run, branches, run.policy, run.reused))
 
 
-def slide(run: Run, waiting: deque[Branch], children: dict[str, Child]) -> Generator[Task[Any], Any]:
-    """Keep `max_concurrency` branches running while any wait."""
-    running: list[Task[Any]] = []
-    while (waiting or running) and run.interruption is None:
-        while waiting and len(running) < run.policy.max_concurrency:
-            branch = waiting.popleft()
-            children[branch.name] = start(run, branch)
-            running.append(children[branch.name].task)
-        yield run.until(*running)
-        running = [task for task in running if not task.is_complete]
+def call_aggregator(run: Run, branch: Branch) -> Generator[Task[Any], Any, FannedOut]:
+    """Run the one `branch` that makes an answer of the others'."""
+    return (yield from flown(run, [branch], run.aggregation_policy, {}))
 
 
-def start(run: Run, branch: Branch) -> Child:
-    """Start the child orchestration of `branch`."""
-    run_id = run.context.instance_id
-    given = BranchInput(
-        run_id=run_id,
-        branch=branch,
-        attempts=run.policy.attempts,
-        timeout_s=run.policy.branch_timeout_s,
+def flown(
+    run: Run, branches: Sequence[Branch], policy: RunPolicy, reused: Mapping[str, BranchOutcome]
+) -> Generator[Task[Any], Any, FannedOut]:
+    """Run those of `branches` that are not `reused` under `policy`."""
+    schedule = Schedule(
+        [branch for branch in branches if branch.name not in reused],
+        policy,
         run_deadline=run.deadline,
+        budget=run.budget,
+        key=run.context.instance_id,
+        reused=len(reused),
     )
-    task = run.context.call_sub_orchestrator(
-        AGENT_BRANCH, given.model_dump(mode="json"), branch_instance_id(run_id, branch.name)
-    )
-    return Child(task, run.context.current_utc_datetime)
+    flight = Flight(run, schedule)
+    yield from flight.until_it_lands()
+    outcomes = [reused.get(branch.name) or flight.outcome(branch.name) for branch in branches]
+    return FannedOut(outcomes, flight.interruption(outcomes))
 
 
-def stop(run: Run, names: Sequence[str]) -> Generator[Task[Any], Any]:
-    """Tell running branches to stop. `task_any` does not raise, so a failure to tell them cannot fail the run."""
-    instances = [branch_instance_id(run.context.instance_id, name) for name in names]
-    yield run.context.task_any([run.context.call_activity(STOP_BRANCHES, instances)])
+class Flight:
+    """A fan-out under way: the schedule decides, this carries out."""
+
+    def __init__(self, run: Run, schedule: Schedule) -> None:
+        self._run = run
+        self._context: DurableOrchestrationContext = run.context
+        self._schedule = schedule
+        self._tasks: dict[Call, Task[Any]] = {}
+        self._cut_by: Interruption | None = None
+        self._alarm = Alarm(self._context)
+        self._arrivals = Arrivals(self._wants_turn)
+
+    def until_it_lands(self) -> Generator[Task[Any], Any]:
+        """Start calls and wait until every branch is decided, or there is no need to wait for the others."""
+        if not self._is_over():
+            self._take_turn()
+            if self._tasks and not self._schedule.finished:
+                first_wave = self._context.task_all(list(self._tasks.values()))
+                yield self._run.until(first_wave, self._arrivals.next(), *self._alarm.tasks)
+        while not self._is_over():
+            self._take_turn()
+            if not self._schedule.finished:
+                yield self._run.until(self._arrivals.next(), *self._alarm.tasks)
+        self._alarm.disarm()
+        self._cut_by = self._reason()
+        self._schedule.close()
+        if self._cut_by is not None and (calls := self._in_flight()):
+            yield from self._stop(calls)
+
+    def outcome(self, branch: str) -> BranchOutcome:
+        """What became of a branch."""
+        return outcome_of(
+            self._schedule.records[branch],
+            run_deadline=self._run.deadline,
+            cut_by=self._cut_by,
+            now=self._context.current_utc_datetime,
+        )
+
+    def interruption(self, outcomes: Sequence[BranchOutcome]) -> Interruption | None:
+        """What kept branches from their own end; a deadline that passed when all was done is no reason."""
+        if self._cut_by == "deadline_exceeded" and not any(outcome.status == "timed_out" for outcome in outcomes):
+            return None
+        return self._cut_by
+
+    def _is_over(self) -> bool:
+        return self._schedule.finished or self._reason() is not None
+
+    def _reason(self) -> Interruption | None:
+        """Why the run need not wait any longer; also the deadline that has passed when the last branch ended."""
+        withheld: Interruption | None = "budget_exhausted" if self._schedule.withheld else None
+        budget = withheld if self._schedule.finished else None
+        return self._run.interruption or self._schedule.certain or budget
+
+    def _take_turn(self) -> None:
+        """Start what is due, stop what is no longer wanted, and set the alarm."""
+        now = self._context.current_utc_datetime
+        for call in self._schedule.due(now):
+            self._start(call)
+        if losers := self._schedule.losers():
+            self._tell(StopCalls(instances=[self._instance_id(call) for call in losers]))
+        self._alarm.arm(self._schedule.wake_at(now))
+
+    def _start(self, call: Call) -> None:
+        given = AttemptInput(
+            run_id=self._context.instance_id,
+            branch=call.record.branch,
+            number=call.number,
+            deadline=call.deadline,
+            max_tokens=self._run.budget.left,
+        )
+        task = self._context.call_sub_orchestrator(
+            AGENT_ATTEMPT, given.model_dump(mode="json"), self._instance_id(call)
+        )
+        self._tasks[call] = task
+        self._arrivals.watch(task, lambda: self._land(call, task))
+
+    def _land(self, call: Call, task: Task[Any]) -> None:
+        if task.is_failed:
+            self._schedule.lost(call, str(task.get_exception()))
+        else:
+            self._schedule.ended(call, task.get_result(), self._context.current_utc_datetime)
+
+    def _wants_turn(self) -> bool:
+        return self._schedule.wants_turn(self._context.current_utc_datetime, self._alarm.at)
+
+    def _stop(self, calls: Sequence[Call]) -> Generator[Task[Any], Any]:
+        """Tell all calls of the run to stop, and give them a moment. `task_any` raises for none of them."""
+        self._tell(StopCalls(prefix=children_prefix(self._context.instance_id)))
+        grace = self._context.create_timer(self._context.current_utc_datetime + timedelta(seconds=STOP_GRACE_S))
+        accounts = self._context.task_all([self._tasks[call] for call in calls])
+        yield self._context.task_any([accounts, grace])
+        cast(Any, grace).cancel()
+
+    def _tell(self, stop: StopCalls) -> None:
+        """Nobody waits for this activity: a call that it cannot reach ends with its deadline."""
+        self._context.call_activity(STOP_CALLS, stop.model_dump(mode="json"))
+
+    def _in_flight(self) -> list[Call]:
+        return [call for call in self._tasks if call.in_flight]
+
+    def _instance_id(self, call: Call) -> str:
+        run_id, branch = self._context.instance_id, call.record.branch.name
+        return attempt_instance_id(run_id, branch, call.number, is_hedge=call.is_hedge)
 
 
-def outcome(run: Run, branch: Branch, child: Child | None, cut_by: Interruption | None) -> BranchOutcome:
-    """What became of `branch`; `child` is None when it never started, `cut_by` when it ended by itself."""
-    if child is not None and child.task.is_complete and not child.task.is_failed:
-        return restored(BranchOutcome, child.task.get_result())
-    now = run.context.current_utc_datetime
-    if child is not None and cut_by is None:
-        message = f"branch {branch.name!r} ended without an outcome: {child.task.get_exception()}"
-        error = BranchError(code="branch_failed", message=message, retriable=True)
-        return BranchOutcome.unaccounted(branch.name, "failed", error, child.started_at, now)
-    code = cut_by or "cancelled"
-    status, why = INTERRUPTED[code]
-    state = "before the branch ended" if child else "before the branch started"
-    error = BranchError(code=code, message=f"{why} {state}", retriable=True)
-    return BranchOutcome.unaccounted(branch.name, status, error, child.started_at if child else None, now)
+class Alarm:
+    """At most one timer, for the next moment at which something is due."""
+
+    def __init__(self, context: DurableOrchestrationContext) -> None:
+        self._context = context
+        self._timer: Task[Any] | None = None
+        self._at: datetime | None = None
+
+    @property
+    def at(self) -> datetime | None:
+        """When it goes off; None when it is not armed."""
+        return self._at if self._timer is not None and not self._timer.is_complete else None
+
+    @property
+    def tasks(self) -> list[Task[Any]]:
+        """The timer, if it is armed."""
+        return [self._timer] if self._timer is not None and self.at is not None else []
+
+    def arm(self, moment: datetime | None) -> None:
+        """Make it go off at `moment` at the latest: an earlier alarm stays, its turn arms the next."""
+        if moment is not None and (self.at is None or moment < self.at):
+            self.disarm()
+            self._timer, self._at = self._context.create_timer(moment), moment
+
+    def disarm(self) -> None:
+        """Cancel the timer."""
+        if self.at is not None:
+            cast(Any, self._timer).cancel()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from orchestrators.fan_out import fan_out
+from orchestrators.fan_out import call_aggregator, fan_out
 from orchestrators.run import FannedOut, Run
 from shared.aggregation.concatenation import concatenated
 from shared.contracts.base import restored
 from shared.contracts.branch import Branch
 from shared.contracts.map_reduce import MapReduceOutput, MapReduceRequest
+from shared.contracts.run import RunInput
 from shared.prompts import answers_prompt, document_prompt
 
 if TYPE_CHECKING:
@@ -21,17 +22,18 @@ REDUCTION = "~reduction"
 
 
 def map_reduce(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
-    """Run a `MapReduceRequest` to its `RunResult`."""
-    request = restored(MapReduceRequest, context.get_input())
-    run = Run.start(context, "map_reduce", request.policy)
+    """Run a `MapReduceRequest`, which comes in a `RunInput`, to its `RunResult`."""
+    given = restored(RunInput, context.get_input())
+    request = restored(MapReduceRequest, given.request)
+    run = Run.start(context, "map_reduce", request.policy, given.redrive)
     run.enter("branches", total=len(request.documents))
     mapped = yield from fan_out(run, document_branches(request))
     if not run.wants_answer(mapped):
         return run.end(mapped, output=None)
-    if mapped.interruption:
+    if not run.may_call(mapped):
         return run.end(mapped, reduced(mapped, reduction=None))
     run.enter("aggregation", total=len(request.documents))
-    reduction = yield from fan_out(run, [reduction_branch(request, mapped)])
+    reduction = yield from call_aggregator(run, reduction_branch(request, mapped))
     return run.end(mapped, reduced(mapped, reduction), reduction)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -11,7 +11,8 @@ from activities.names import CANCEL_EVENT
 from shared.aggregation.completion import Interruption, verdict
 from shared.contracts.branch import BranchOutcome, Usage
 from shared.contracts.policy import RunPolicy
-from shared.contracts.run import CompletionReason, Pattern, PatternOutput, RunResult, RunStatus
+from shared.contracts.run import CompletionReason, Pattern, PatternOutput, Redrive, RunResult, RunStatus
+from shared.scheduling.budget import Budget
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableOrchestrationContext
@@ -47,10 +48,16 @@ class Run:
     deadline: datetime
     deadline_timer: Task[Any]
     cancel_event: Task[Any]
+    budget: Budget
+    redrive_of: str | None = None
+    reused: Mapping[str, BranchOutcome] = field(default_factory=dict[str, BranchOutcome])
 
     @classmethod
-    def start(cls, context: DurableOrchestrationContext, pattern: Pattern, policy: RunPolicy) -> Run:
+    def start(
+        cls, context: DurableOrchestrationContext, pattern: Pattern, policy: RunPolicy, redrive: Redrive | None
+    ) -> Run:
         """Start the clock: the deadline counts from the orchestration's first moment."""
+        policy = policy.effective()
         started_at = context.current_utc_datetime
         deadline = started_at + timedelta(seconds=policy.deadline_s)
         return cls(
@@ -61,6 +68,9 @@ class Run:
             deadline=deadline,
             deadline_timer=context.create_timer(deadline),
             cancel_event=context.wait_for_external_event(CANCEL_EVENT),
+            budget=Budget(policy.max_total_tokens),
+            redrive_of=redrive.run_id if redrive else None,
+            reused={outcome.name: outcome for outcome in redrive.reused} if redrive else {},
         )
 
     @property
@@ -84,6 +94,26 @@ class Run:
         status, _ = verdict(branches.outcomes, self.policy, branches.interruption)
         return status in {"succeeded", "partial"}
 
+    def may_call(self, branches: FannedOut) -> bool:
+        """Whether there is time and budget left for an agent that aggregates."""
+        return branches.interruption in {None, "min_successful_reached"}
+
+    @property
+    def aggregation_policy(self) -> RunPolicy:
+        """The policy for the one call of the aggregation: what counts branches means nothing there.
+
+        Its time cannot be learned from the branches, so only a stated `hedge_after_s` hedges it.
+        """
+        return self.policy.model_copy(
+            update={
+                "min_successful": None,
+                "tolerated_failure_count": None,
+                "tolerated_failure_percentage": None,
+                "stop_early": False,
+                "hedge": None,
+            }
+        )
+
     def end(
         self, branches: FannedOut, output: PatternOutput | None, aggregation: FannedOut | None = None
     ) -> dict[str, Any]:
@@ -94,13 +124,15 @@ class Run:
         result = RunResult(
             id=self.context.instance_id,
             pattern=self.pattern,
+            redrive_of=self.redrive_of,
             status=status,
             completion_reason=reason,
             output=output,
             missing=branches.missing,
             outcomes=branches.outcomes,
+            reused=list(self.reused),
             aggregation=aggregated[0] if aggregated else None,
-            usage=_total([*branches.outcomes, *aggregated]),
+            usage=self._usage([*branches.outcomes, *aggregated]),
             policy=self.policy,
             started_at=self.started_at,
             ended_at=self.context.current_utc_datetime,
@@ -115,6 +147,7 @@ class Run:
             return status, reason
         return "partial", aggregation.interruption or "aggregation_failed"
 
-
-def _total(outcomes: Sequence[BranchOutcome]) -> Usage:
-    return sum((outcome.usage for outcome in outcomes), start=Usage())
+    def _usage(self, outcomes: Sequence[BranchOutcome]) -> Usage:
+        """What this run has spent; a redrive's reused outcomes were paid by an earlier run."""
+        own = [outcome.usage for outcome in outcomes if outcome.name not in self.reused]
+        return sum(own, start=Usage())

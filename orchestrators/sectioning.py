@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from orchestrators.fan_out import fan_out
+from orchestrators.fan_out import call_aggregator, fan_out
 from orchestrators.run import FannedOut, Run
 from shared.aggregation.concatenation import concatenated
 from shared.aggregation.merge import merged
 from shared.contracts.agent import AgentSpec
 from shared.contracts.base import restored
 from shared.contracts.branch import Branch
+from shared.contracts.run import RunInput
 from shared.contracts.sectioning import SectioningOutput, SectioningRequest
 from shared.prompts import DEFAULT_SYNTHESIZER_INSTRUCTIONS, answers_prompt, section_prompt
 
@@ -23,17 +24,18 @@ SYNTHESIS = "~synthesis"
 
 
 def sectioning(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
-    """Run a `SectioningRequest` to its `RunResult`."""
-    request = restored(SectioningRequest, context.get_input())
-    run = Run.start(context, "sectioning", request.policy)
+    """Run a `SectioningRequest`, which comes in a `RunInput`, to its `RunResult`."""
+    given = restored(RunInput, context.get_input())
+    request = restored(SectioningRequest, given.request)
+    run = Run.start(context, "sectioning", request.policy, given.redrive)
     run.enter("branches", total=len(request.sections))
     sections = yield from fan_out(run, section_branches(request))
     if not run.wants_answer(sections):
         return run.end(sections, output=None)
-    if request.aggregation != "synthesize" or sections.interruption:
+    if request.aggregation != "synthesize" or not run.may_call(sections):
         return run.end(sections, joined(request, sections))
     run.enter("aggregation", total=len(request.sections))
-    synthesis = yield from fan_out(run, [synthesis_branch(request, sections)])
+    synthesis = yield from call_aggregator(run, synthesis_branch(request, sections))
     return run.end(sections, synthesized(request, sections, synthesis), synthesis)
 
 

@@ -10,6 +10,7 @@ from orchestrators.run import Run
 from shared.aggregation.consensus import decide
 from shared.contracts.base import restored
 from shared.contracts.branch import Branch, BranchOutcome
+from shared.contracts.run import RunInput
 from shared.contracts.voting import Vote, VotingRequest, ballot_schema
 from shared.prompts import ballot_prompt
 
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
 
 def voting(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
-    """Run a `VotingRequest` to its `RunResult`."""
-    request = restored(VotingRequest, context.get_input())
-    run = Run.start(context, "voting", request.policy)
+    """Run a `VotingRequest`, which comes in a `RunInput`, to its `RunResult`."""
+    given = restored(RunInput, context.get_input())
+    request = restored(VotingRequest, given.request)
+    run = Run.start(context, "voting", request.policy, given.redrive)
     voters = voter_branches(request)
     run.enter("branches", total=len(voters))
     ballots = yield from fan_out(run, voters)

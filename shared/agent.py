@@ -56,6 +56,10 @@ async def _structured(
     output, violation = await asyncio.to_thread(checked, call.agent, first)
     if violation is None:
         return first, output
+    if call.max_tokens is not None and first.usage.total_tokens >= call.max_tokens:
+        raise InvalidOutput(
+            f"the answer does not fit the output schema, and no tokens are left to repair it: {violation}"
+        )
     second = await _complete(
         model, call, repair_prompt(call.prompt, first.text, violation, call.agent.output_schema), spent
     )

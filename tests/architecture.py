@@ -27,6 +27,10 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     "shared": ("shared",),
     "shared.contracts": ("shared.contracts", "shared.schemas", "shared.normalisation"),
     "shared.aggregation": ("shared.aggregation", "shared.contracts", "shared.prompts", "shared.normalisation"),
+    "shared.scheduling": (
+        "shared.scheduling", "shared.contracts", "shared.aggregation.completion", "shared.backoff", "shared.errors",
+        "shared.token_estimate",
+    ),
 }  # fmt: skip
 """What the modules of a package may import of our own; the longest name that fits a module counts."""
 

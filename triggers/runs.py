@@ -17,7 +17,7 @@ import azure.functions as func
 from activities.names import CANCEL_EVENT
 from shared.contracts.base import Contract
 from shared.contracts.map_reduce import MapReduceRequest
-from shared.contracts.run import Pattern, RunAccepted, RunPending
+from shared.contracts.run import Pattern, RunAccepted, RunInput, RunPending
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
 from shared.task_hub import is_gone, is_unreachable
@@ -119,7 +119,8 @@ async def start(
     """Check the request, start its orchestration, and say where to look. The pattern is the orchestration's name."""
     request = await asyncio.to_thread(parsed, req, contract)  # a megabyte of schemas takes seconds to check
     run_id = uuid.uuid4().hex
-    await client.schedule_new_orchestration(pattern, input=request.model_dump(mode="json"), instance_id=run_id)
+    given = RunInput(request=request.model_dump(mode="json"))
+    await client.schedule_new_orchestration(pattern, input=given.model_dump(mode="json"), instance_id=run_id)
     url = f"{api_root(req, route)}/runs/{run_id}"
     accepted = RunAccepted(id=run_id, pattern=pattern, status_url=url, view_url=f"{url}/view", cancel_url=url)
     return answer(HTTPStatus.ACCEPTED, accepted, **polling(url))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
-from shared.contracts.branch import BranchError, BranchOutcome, Usage
-from shared.contracts.run import BranchView, Pattern, Progress, RunResult, RunView
+from activities.names import attempt_of, children_prefix
+from shared.contracts.base import restored
+from shared.contracts.branch import AttemptOutcome, BranchError, BranchOutcome, Usage
+from shared.contracts.policy import RunPolicy
+from shared.contracts.run import BranchView, LiveStatus, Pattern, Progress, RunResult, RunView
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableFunctionsClient
     from durabletask.client import OrchestrationState
 
 ENDED = ("COMPLETED", "FAILED", "TERMINATED")
+UNDECIDED = ("pending", "running", "retrying")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,10 @@ class RunState:
 
 
 async def child_states(client: DurableFunctionsClient, run_id: str) -> list[OrchestrationState]:
-    """The orchestrations of the run's branches that have started."""
+    """The orchestrations of the calls that the run's branches have made so far."""
     from durabletask.client import OrchestrationQuery
 
-    query = OrchestrationQuery(instance_id_prefix=f"{run_id}:", fetch_inputs_and_outputs=True)
+    query = OrchestrationQuery(instance_id_prefix=children_prefix(run_id), fetch_inputs_and_outputs=True)
     return await client.get_all_orchestration_states(query)
 
 
@@ -81,7 +85,8 @@ def view_of(run: RunState, children: Sequence[OrchestrationState]) -> RunView:
     if run.ended:
         return _view_of_result(RunResult.model_validate_json(result_json(run)))
     status: dict[str, Any] = json.loads(run.state.serialized_custom_status or "{}")
-    branches = sorted((_branch_view(child) for child in children), key=lambda branch: branch.started_at)
+    given: dict[str, Any] = json.loads(run.state.serialized_input or "{}")
+    branches = [*_reused(given), *_called(children, attempts=_policy(given).attempts)]
     counted = [branch for branch in branches if not branch.name.startswith("~")]
     return RunView(
         id=run.id,
@@ -120,19 +125,60 @@ def _view_of_result(result: RunResult) -> RunView:
     )
 
 
-def _branch_view(child: OrchestrationState) -> BranchView:
-    _, _, name = child.instance_id.partition(":")
-    if child.runtime_status.name == "COMPLETED" and child.serialized_output:
-        return _outcome_view(BranchOutcome.model_validate_json(child.serialized_output))
-    status: dict[str, Any] = json.loads(child.serialized_custom_status or "{}")
-    ended = {"FAILED": "failed", "TERMINATED": "cancelled"}.get(child.runtime_status.name)
+def _reused(given: Mapping[str, Any]) -> list[BranchView]:
+    """The branches that a redrive took over."""
+    redrive: dict[str, Any] = given.get("redrive") or {}
+    return [_outcome_view(restored(BranchOutcome, outcome)) for outcome in redrive.get("reused", ())]
+
+
+def _policy(given: Mapping[str, Any]) -> RunPolicy:
+    return restored(RunPolicy, given.get("request", {}).get("policy", {}))
+
+
+def _called(children: Sequence[OrchestrationState], attempts: int) -> list[BranchView]:
+    """The branches that have been called, in the order of their first calls."""
+    calls: dict[str, list[OrchestrationState]] = {}
+    for child in sorted(children, key=lambda child: child.created_at):
+        calls.setdefault(attempt_of(child.instance_id)[0], []).append(child)
+    return [_branch_view(name, states, attempts) for name, states in calls.items()]
+
+
+def _branch_view(name: str, calls: Sequence[OrchestrationState], attempts: int) -> BranchView:
+    """A branch from all of its calls, of which at most `attempts` are no hedges."""
+    reports = [
+        AttemptOutcome.model_validate_json(call.serialized_output)
+        for call in calls
+        if call.runtime_status.name == "COMPLETED" and call.serialized_output
+    ]
+    hedges = sum(attempt_of(call.instance_id)[1] for call in calls)
+    errors = [report.error for report in reports if report.error]
+    status = _status(calls, reports, retries_left=attempts - (len(calls) - hedges))
     return BranchView(
         name=name,
-        status=cast(Any, ended or ("pending" if child.runtime_status.name == "PENDING" else "running")),
-        attempts=status.get("attempt", 0),
-        started_at=utc(child.created_at),
-        ended_at=utc(child.last_updated_at) if ended else None,
+        status=status,
+        attempts=len(calls) - hedges,
+        hedges=hedges,
+        usage=sum((report.usage for report in reports), start=Usage()),
+        error=errors[-1] if errors and status != "succeeded" else None,
+        started_at=utc(calls[0].created_at),
+        ended_at=None if status in UNDECIDED else max(utc(call.last_updated_at) for call in calls),
     )
+
+
+def _status(calls: Sequence[OrchestrationState], reports: Sequence[AttemptOutcome], retries_left: int) -> LiveStatus:
+    """A success decides; otherwise what is still under way, or will be; otherwise the last end."""
+    if any(report.status == "succeeded" for report in reports):
+        return "succeeded"
+    names = {call.runtime_status.name for call in calls}
+    if names & {"RUNNING", "SUSPENDED"}:
+        return "running"
+    if "PENDING" in names:
+        return "pending"
+    last = reports[-1] if reports else None
+    if last is None or "FAILED" in names:
+        return "cancelled" if "TERMINATED" in names else "failed"
+    again = last.status == "failed" and last.error is not None and last.error.retriable and retries_left > 0
+    return "retrying" if again else last.status
 
 
 def _outcome_view(outcome: BranchOutcome) -> BranchView:
@@ -140,6 +186,7 @@ def _outcome_view(outcome: BranchOutcome) -> BranchView:
         name=outcome.name,
         status=outcome.status,
         attempts=outcome.attempts,
+        hedges=outcome.hedges,
         usage=outcome.usage,
         error=outcome.error,
         started_at=outcome.started_at,
@@ -149,7 +196,7 @@ def _outcome_view(outcome: BranchOutcome) -> BranchView:
 
 def _progress(branches: Sequence[BranchView], total: int) -> Progress:
     succeeded = sum(branch.status == "succeeded" for branch in branches)
-    running = sum(branch.status in {"pending", "running"} for branch in branches)
+    running = sum(branch.status in UNDECIDED for branch in branches)
     failed = len(branches) - succeeded - running
     return Progress(total=total, done=succeeded + failed, succeeded=succeeded, failed=failed, running=running)
 

@@ -1,4 +1,4 @@
-"""Whether a run met its policy."""
+"""Whether a run met its policy, and whether that is certain before all branches have ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from shared.contracts.branch import BranchOutcome
 from shared.contracts.policy import RunPolicy
 from shared.contracts.run import CompletionReason, RunStatus
 
-Interruption = Literal["deadline_exceeded", "cancelled"]
+Certainty = Literal["min_successful_reached", "failure_tolerance_exceeded"]
+"""Why a run need not wait for its other branches."""
+Interruption = Literal["deadline_exceeded", "cancelled", "budget_exhausted"] | Certainty
+"""Why a run did not let every branch come to its own end."""
 
 
 def verdict(
@@ -18,25 +21,37 @@ def verdict(
     """A run's status and the reason it ended, from its branches alone.
 
     Cancelled beats all. Otherwise the policy decides between `failed` and the rest, and failures between
-    `partial` and `succeeded`.
+    `partial` and `succeeded`. Branches that were stopped because enough had succeeded are no failures.
     """
     if interruption == "cancelled":
         return "cancelled", "cancelled"
-    met = meets(outcomes, policy)
-    if interruption == "deadline_exceeded":
-        return ("partial" if met else "failed"), "deadline_exceeded"
-    if not met:
+    met = interruption == "min_successful_reached" or meets(outcomes, policy)
+    complete: RunStatus = "succeeded" if all(o.succeeded for o in outcomes) else "partial"
+    if interruption == "failure_tolerance_exceeded" or (interruption is None and not met):
         return "failed", "failure_tolerance_exceeded"
-    return ("succeeded" if all(o.succeeded for o in outcomes) else "partial"), "all_completed"
+    if interruption is None:
+        return complete, "all_completed"
+    return (complete if met else "failed"), interruption
 
 
 def meets(outcomes: Sequence[BranchOutcome], policy: RunPolicy) -> bool:
     """Whether enough branches succeeded and no more failed than is tolerated; one success is always needed."""
     successes = sum(outcome.succeeded for outcome in outcomes)
     failures = len(outcomes) - successes
+    return successes >= (policy.min_successful or 1) and _tolerates(failures, len(outcomes), policy)
+
+
+def certainty(successes: int, failures: int, branches: int, policy: RunPolicy) -> Certainty | None:
+    """What is certain of a run of so many `branches` of which these have ended; None while it is open.
+
+    More failures than are tolerated, or so many that too few branches are left to succeed, cannot be made good.
+    """
+    if not _tolerates(failures, branches, policy) or branches - failures < (policy.min_successful or 1):
+        return "failure_tolerance_exceeded"
+    enough = policy.stop_early and policy.min_successful is not None and successes >= policy.min_successful
+    return "min_successful_reached" if enough else None
+
+
+def _tolerates(failures: int, branches: int, policy: RunPolicy) -> bool:
     percentage, count = policy.tolerated_failure_percentage, policy.tolerated_failure_count
-    return (
-        successes >= (policy.min_successful or 1)
-        and (count is None or failures <= count)
-        and (percentage is None or failures * 100 / len(outcomes) <= percentage)
-    )
+    return (count is None or failures <= count) and (percentage is None or failures * 100 / branches <= percentage)

@@ -50,18 +50,38 @@ class Branch(Contract):
     prompt: str
 
 
-class BranchInput(Contract):
-    """The input of the child orchestration `agent_branch`."""
+class AttemptInput(Contract):
+    """The input of the child orchestration `agent_attempt`: one call for a branch, to be over by `deadline`.
+
+    `number` counts the branch's calls from 1, hedges too. `max_tokens` is what the run has left to spend.
+    """
 
     run_id: str
     branch: Branch
-    attempts: int
-    timeout_s: float
-    run_deadline: datetime
+    number: int
+    deadline: datetime
+    max_tokens: int | None = None
+
+
+class AttemptOutcome(Contract):
+    """What came of one call for a branch; `retry_after_s` is the wait that the service asked for."""
+
+    status: BranchStatus
+    output: JsonValue = None
+    error: BranchError | None = None
+    retry_after_s: float | None = None
+    usage: Usage = Usage()
+    model: str | None = None
+    truncated: bool = False
+    started_at: datetime
+    ended_at: datetime
 
 
 class AgentCall(Contract):
-    """The input of the activity `call_agent`: one attempt, to be over by `deadline`."""
+    """The input of the activity `call_agent`: one attempt, to be over by `deadline`.
+
+    An answer that needs a repair gets none once it has cost `max_tokens`.
+    """
 
     run_id: str
     branch: str
@@ -69,6 +89,7 @@ class AgentCall(Contract):
     agent: AgentSpec
     prompt: str
     deadline: datetime
+    max_tokens: int | None = None
 
 
 class AgentReply(Contract):
@@ -92,7 +113,8 @@ class BranchOutcome(Contract):
     """What came of a branch: data, whether it succeeded or not.
 
     `output` is text, or a value that fits the agent's `output_schema`. `truncated` says that the text hit
-    `max_output_tokens`. `usage` counts every attempt.
+    `max_output_tokens`. `attempts` counts the first call and its retries, `hedges` the calls beside them;
+    `usage` counts them all.
     """
 
     name: BranchName
@@ -100,6 +122,7 @@ class BranchOutcome(Contract):
     output: JsonValue = None
     error: BranchError | None = None
     attempts: Annotated[int, Field(ge=0)] = 0
+    hedges: Annotated[int, Field(ge=0)] = 0
     usage: Usage = Usage()
     model: str | None = None
     truncated: bool = False
@@ -110,22 +133,3 @@ class BranchOutcome(Contract):
     def succeeded(self) -> bool:
         """Whether the branch has an output to aggregate."""
         return self.status == "succeeded"
-
-    @classmethod
-    def unaccounted(
-        cls, name: str, status: BranchStatus, error: BranchError, started_at: datetime | None, ended_at: datetime
-    ) -> Self:
-        """The outcome of a branch whose own account never arrived; `started_at` is None when it did not start.
-
-        One that started has made a call, and maybe more: what is known is counted, its tokens are not.
-        """
-        calls = 0 if started_at is None else 1
-        return cls(
-            name=name,
-            status=status,
-            error=error,
-            attempts=calls,
-            usage=Usage(model_calls=calls),
-            started_at=started_at or ended_at,
-            ended_at=ended_at,
-        )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, ValidationInfo, model_validator
 
 from shared.contracts.agent import AgentDefaults, AgentSpec
 from shared.contracts.base import Contract, Name, Text, misfit, repeated
-from shared.contracts.policy import RunPolicy
+from shared.contracts.policy import RunPolicy, check_policy
 
 MAX_DOCUMENTS = 1_000
 
@@ -30,11 +30,10 @@ class MapReduceRequest(Contract):
     policy: RunPolicy = RunPolicy()
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
+    def _is_consistent(self, info: ValidationInfo) -> Self:
         if twice := repeated([document.id for document in self.documents]):
             raise misfit("documents", f"document ids must be unique; repeated: {', '.join(twice)}")
-        if problem := self.policy.contradiction(len(self.documents)):
-            raise misfit("policy.min_successful", problem)
+        check_policy(self.policy, len(self.documents), info)
         return self
 
 

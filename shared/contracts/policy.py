@@ -1,27 +1,29 @@
-"""How a run treats slowness and failure."""
+"""How a run treats slowness, failure and cost."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo
 
-from shared.contracts.base import Contract
+from shared.contracts.base import TRUSTED, Contract, misfit
 
 
 class RunPolicy(Contract):
     """Limits and tolerances of one run; every field has a default that works.
 
     A run whose branches miss `min_successful` or exceed a tolerance still completes, as `failed`, with every
-    outcome it has. With none of the three stated, one success is enough.
+    outcome it has. With none of the three stated, one success is enough. As soon as it is certain that the policy
+    is missed, the run stops and pays no more.
     """
 
     max_concurrency: Annotated[int, Field(ge=1, le=1_000)] = 100
-    """Branches in flight at a time."""
+    """Calls in flight at a time; while the model throttles, the run allows itself fewer."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """Calls per branch: the first and its retries."""
     branch_timeout_s: Annotated[float, Field(ge=0.1, le=3_600)] = 120.0
-    """A branch's time from its start, retries and waits included."""
+    """A branch's time from its start, retries and waits included; never more than `deadline_s`."""
     deadline_s: Annotated[float, Field(ge=0.1, le=86_400)] = 900.0
     """The run's time from its start, aggregation included."""
     min_successful: Annotated[int, Field(ge=1)] | None = None
@@ -30,9 +32,52 @@ class RunPolicy(Contract):
     """More unsuccessful branches than this, and the run is `failed`."""
     tolerated_failure_percentage: Annotated[float, Field(ge=0, le=100)] | None = None
     """A larger share of unsuccessful branches than this, and the run is `failed`."""
+    stop_early: bool = False
+    """Stop the other branches once `min_successful` have succeeded."""
+    hedge_after_s: Annotated[float, Field(ge=0.1, le=3_600)] | None = None
+    """Make a second call for a branch whose call has taken this long; the first success wins."""
+    hedge: Literal["p95"] | None = None
+    """The same, with the time learned from the run's own completed calls; see `shared/scheduling/hedging.py`."""
+    max_hedge_percentage: Annotated[float, Field(gt=0, le=100)] = 20.0
+    """Extra calls of hedging, as a share of the run's branches (rounded up)."""
+    max_total_tokens: Annotated[int, Field(ge=1)] | None = None
+    """No call starts once the run has spent so many tokens, input and output together."""
 
-    def contradiction(self, branches: int) -> str | None:
-        """Why a run of so many branches cannot meet this policy; None when it can."""
+    def effective(self) -> Self:
+        """The policy that a run follows: a branch has no more time than its run."""
+        return self.model_copy(update={"branch_timeout_s": min(self.branch_timeout_s, self.deadline_s)})
+
+    @property
+    def hedges(self) -> bool:
+        """Whether stragglers get a second call."""
+        return self.hedge is not None or self.hedge_after_s is not None
+
+    def contradictions(self, branches: int) -> Iterator[tuple[str, str]]:
+        """Each field that makes no sense beside the others, as the caller stated them, and why.
+
+        Only for a policy that has just come in: one from history states the defaults too.
+        """
+        stated = self.model_fields_set
+        branch_s = min(self.branch_timeout_s, self.deadline_s)
         if self.min_successful is not None and self.min_successful > branches:
-            return f"min_successful is {self.min_successful}, but the run has only {branches} branches"
-        return None
+            reason = f"min_successful is {self.min_successful}, but the run has only {branches} branches"
+            yield "min_successful", reason
+        if self.stop_early and self.min_successful is None:
+            yield "stop_early", "stop_early stops at min_successful; state min_successful too"
+        if self.hedge is not None and self.hedge_after_s is not None:
+            yield "hedge", "hedge learns the time that hedge_after_s states; give one of the two"
+        if "max_hedge_percentage" in stated and not self.hedges:
+            yield "max_hedge_percentage", "max_hedge_percentage has no use without hedge or hedge_after_s"
+        if self.hedge_after_s is not None and self.hedge_after_s >= branch_s:
+            yield "hedge_after_s", f"a branch ends after {branch_s:g} s, so none would ever be hedged"
+        if self.branch_timeout_s > self.deadline_s and {"branch_timeout_s", "deadline_s"} <= stated:
+            reason = f"a branch cannot have {self.branch_timeout_s:g} s in a run that ends after {self.deadline_s:g} s"
+            yield "branch_timeout_s", f"{reason}; lower branch_timeout_s or raise deadline_s"
+
+
+def check_policy(policy: RunPolicy, branches: int, info: ValidationInfo) -> None:
+    """Raise the misfit of a request whose policy contradicts itself or its number of branches."""
+    if info.context is TRUSTED:
+        return
+    for field, reason in policy.contradictions(branches):
+        raise misfit(f"policy.{field}", reason)

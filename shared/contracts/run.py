@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -18,8 +18,10 @@ Pattern = Literal["sectioning", "voting", "map_reduce"]
 RunStatus = Literal["succeeded", "partial", "failed", "cancelled"]
 CompletionReason = Literal[
     "all_completed",
+    "min_successful_reached",
     "failure_tolerance_exceeded",
     "deadline_exceeded",
+    "budget_exhausted",
     "cancelled",
     "aggregation_failed",
     "internal_error",
@@ -27,21 +29,39 @@ CompletionReason = Literal[
 PatternOutput = Annotated[SectioningOutput | VotingOutput | MapReduceOutput, Field(discriminator="kind")]
 
 
+class Redrive(Contract):
+    """What a redrive takes over: the outcomes that succeeded in the run with the id `run_id`."""
+
+    run_id: str
+    reused: list[BranchOutcome]
+
+
+class RunInput(Contract):
+    """The input of a pattern's orchestration: the request as its contract dumps it."""
+
+    request: dict[str, Any]
+    redrive: Redrive | None = None
+
+
 class RunResult(Contract):
     """Everything that a run came to.
 
     `outcomes` has every branch, in the request's order, whatever became of it; `missing` names those whose
     output is not part of `output`. `aggregation` is the synthesis or reduction call, when there was one.
-    `usage` is the sum over all of them. `error` is set only for `internal_error`.
+    `usage` is the sum over all of them, but for those in `reused`: outcomes that a redrive took over from the run
+    `redrive_of`, which paid for them. `policy` is the one that the run followed, defaults included. `error` is set
+    only for `internal_error`.
     """
 
     id: str
     pattern: Pattern
+    redrive_of: str | None = None
     status: RunStatus
     completion_reason: CompletionReason
     output: PatternOutput | None = None
     missing: list[str] = Field(default_factory=list[str])
     outcomes: list[BranchOutcome] = Field(default_factory=list[BranchOutcome])
+    reused: list[str] = Field(default_factory=list[str])
     aggregation: BranchOutcome | None = None
     usage: Usage = Usage()
     policy: RunPolicy | None = None
@@ -79,12 +99,16 @@ class Progress(Contract):
     running: int = 0
 
 
+LiveStatus = BranchStatus | Literal["pending", "running", "retrying"]
+
+
 class BranchView(Contract):
-    """A branch that has started, as seen now."""
+    """A branch that has started, as seen now; `retrying` waits for its next attempt."""
 
     name: str
-    status: BranchStatus | Literal["pending", "running"]
+    status: LiveStatus
     attempts: int = 0
+    hedges: int = 0
     usage: Usage = Usage()
     error: BranchError | None = None
     started_at: datetime

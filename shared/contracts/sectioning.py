@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, ValidationInfo, model_validator
 
 from shared.contracts.agent import AgentDefaults, AgentSpec
 from shared.contracts.base import MAX_RUN_CHARS, Contract, Instructions, Name, Text, misfit, repeated
-from shared.contracts.policy import RunPolicy
+from shared.contracts.policy import RunPolicy, check_policy
 
 MAX_SECTIONS = 200
 
@@ -53,7 +53,7 @@ class SectioningRequest(Contract):
     policy: RunPolicy = RunPolicy()
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
+    def _is_consistent(self, info: ValidationInfo) -> Self:
         if twice := repeated([section.name for section in self.sections]):
             raise misfit("sections", f"section names must be unique; repeated: {', '.join(twice)}")
         if self.synthesizer is not None and self.aggregation != "synthesize":
@@ -65,8 +65,7 @@ class SectioningRequest(Contract):
                 f"the sections' inputs have {material:,} characters together (the request's input counts for each "
                 f"section that uses it); at most {MAX_RUN_CHARS:,} are accepted",
             )
-        if problem := self.policy.contradiction(len(self.sections)):
-            raise misfit("policy.min_successful", problem)
+        check_policy(self.policy, len(self.sections), info)
         return self
 
 

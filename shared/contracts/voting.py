@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, JsonValue, StringConstraints, Tag, model_validator
+from pydantic import Discriminator, Field, JsonValue, StringConstraints, Tag, ValidationInfo, model_validator
 
 from shared.contracts.agent import AgentDefaults, AgentSpec
 from shared.contracts.base import MAX_RUN_CHARS, Contract, Name, Text, misfit, repeated
-from shared.contracts.policy import RunPolicy
+from shared.contracts.policy import RunPolicy, check_policy
 from shared.normalisation import normalised
 
 MAX_VOTERS = 200
@@ -68,7 +68,7 @@ class VotingRequest(Contract):
     policy: RunPolicy = RunPolicy()
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
+    def _is_consistent(self, info: ValidationInfo) -> Self:
         agents = self.agents()
         if twice := repeated([agent.name for agent in agents]):
             raise misfit("voters", f"voters must have unique names; repeated: {', '.join(twice)}")
@@ -83,8 +83,7 @@ class VotingRequest(Contract):
                 f"question and context have {material:,} characters over all voters; "
                 f"at most {MAX_RUN_CHARS:,} are accepted",
             )
-        if problem := self.policy.contradiction(len(agents)):
-            raise misfit("policy.min_successful", problem)
+        check_policy(self.policy, len(agents), info)
         return self
 
     def agents(self) -> list[AgentSpec]:

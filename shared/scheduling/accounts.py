@@ -1,0 +1,99 @@
+"""From what is known of a branch to its outcome."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from shared.aggregation.completion import Interruption
+from shared.contracts.branch import BranchError, BranchOutcome, BranchStatus, Usage
+from shared.errors import CallTimedOut
+from shared.scheduling.schedule import Record, Report
+
+CUT_SHORT: dict[Interruption, tuple[BranchStatus, str]] = {
+    "deadline_exceeded": ("timed_out", "the run's deadline passed"),
+    "cancelled": ("cancelled", "the run was cancelled"),
+    "min_successful_reached": ("cancelled", "enough branches had succeeded"),
+    "failure_tolerance_exceeded": ("cancelled", "too many branches had failed"),
+    "budget_exhausted": ("cancelled", "the run's budget of tokens was spent"),
+}
+"""What becomes of a branch that a run does not let end, and the words for it."""
+
+ABANDONED_CALL = Usage(model_calls=1)
+"""What a call counts for whose account never came: it was made, its tokens are not known."""
+
+
+def outcome_of(record: Record, *, run_deadline: datetime, cut_by: Interruption | None, now: datetime) -> BranchOutcome:
+    """What became of a branch; `cut_by` says why the run ended before those that are not decided."""
+    if record.decided and record.last is not None:
+        return _own(record, record.last, run_deadline)
+    if record.decided:
+        return _outcome(record, *_defect(record), ended_at=now)
+    return _outcome(record, *_cut_short(record, cut_by or "cancelled"), ended_at=now)
+
+
+def usage_of(record: Record) -> Usage:
+    """What all calls for a branch have cost, those without an account too."""
+    told = sum((Usage.model_validate(report["usage"]) for report in record.reports), start=Usage())
+    untold = len(record.calls) - len(record.reports)
+    return told + Usage(model_calls=untold * ABANDONED_CALL.model_calls)
+
+
+def _own(record: Record, report: Report, run_deadline: datetime) -> BranchOutcome:
+    """The outcome that the branch came to by itself."""
+    if report["status"] == "succeeded":
+        kept = {field: report[field] for field in ("output", "model", "truncated")}
+        return _outcome(record, "succeeded", None, ended_at=report["ended_at"], **kept)
+    error, status = BranchError.model_validate(report["error"]), report["status"]
+    if status == "failed" and error.code == CallTimedOut.code:
+        status = "timed_out"
+    if report["status"] == "timed_out" and record.deadline == run_deadline:
+        status, why = CUT_SHORT["deadline_exceeded"]
+        error = BranchError(code="deadline_exceeded", message=f"{why} before the branch ended", retriable=True)
+    if report["status"] == "timed_out":
+        error = error.model_copy(update={"message": error.message + _before(record, report)})
+    return _outcome(record, status, error, ended_at=report["ended_at"])
+
+
+def _defect(record: Record) -> tuple[BranchStatus, BranchError]:
+    """A branch without a deciding report: its orchestration failed, or its next attempt came too late."""
+    name = record.branch.name
+    if record.late_for_attempt is not None:
+        message = f"the time was up before attempt {record.late_for_attempt} began{_before(record)}"
+        return "timed_out", BranchError(code="branch_timed_out", message=message, retriable=True)
+    message = f"branch {name!r} ended without an outcome: {record.lost}"
+    return "failed", BranchError(code="branch_failed", message=message, retriable=True)
+
+
+def _cut_short(record: Record, cut_by: Interruption) -> tuple[BranchStatus, BranchError]:
+    status, why = CUT_SHORT[cut_by]
+    state = "before the branch ended" if record.calls else "before the branch started"
+    return status, BranchError(code=cut_by, message=f"{why} {state}{_before(record)}", retriable=True)
+
+
+def _before(record: Record, last: Report | None = None) -> str:
+    """What had gone wrong before, if anything."""
+    own = [
+        report["error"]["message"]
+        for report in record.reports
+        if report is not last and report["status"] in {"failed", "timed_out"}
+    ]
+    return f"; the error before that: {own[-1]}" if own else ""
+
+
+def _outcome(
+    record: Record, status: BranchStatus, error: BranchError | None, *, ended_at: Any, **fields: Any
+) -> BranchOutcome:
+    return BranchOutcome.model_validate(
+        {
+            "name": record.branch.name,
+            "status": status,
+            "error": error,
+            "attempts": record.attempts,
+            "hedges": record.hedges,
+            "usage": usage_of(record),
+            "started_at": record.started_at or ended_at,
+            "ended_at": ended_at,
+            **fields,
+        }
+    )

@@ -1,0 +1,52 @@
+"""What a run may spend."""
+
+from __future__ import annotations
+
+
+class Budget:
+    """The tokens of a run: those that ended calls have cost, and an estimate for those in flight.
+
+    No call starts once `limit` is spent. While others are in flight, one starts only when the estimates of all of
+    them fit into what is left, so a hundred branches at once do not spend a budget for ten.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._spent = 0
+        self._reserved = 0
+        self._output_tokens = 0
+        self._answers = 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no further call may start."""
+        return self._limit is not None and self._spent >= self._limit
+
+    @property
+    def left(self) -> int | None:
+        """Tokens not spent yet; None without a limit."""
+        return None if self._limit is None else max(0, self._limit - self._spent)
+
+    def estimate(self, input_tokens: int) -> int:
+        """What a call may cost: its input, and as much output as the run's calls had on average so far."""
+        return input_tokens + (self._output_tokens // self._answers if self._answers else 0)
+
+    def allows(self, tokens: int) -> bool:
+        """Whether a call of about so many tokens may start now."""
+        if self._limit is None:
+            return True
+        if self._reserved == 0:
+            return not self.exhausted
+        return self._spent + self._reserved + tokens <= self._limit
+
+    def reserve(self, tokens: int) -> None:
+        """A call of about so many tokens started."""
+        self._reserved += tokens
+
+    def settle(self, reserved: int, total_tokens: int, output_tokens: int) -> None:
+        """A call that had been reserved ended and has cost so much."""
+        self._reserved -= reserved
+        self._spent += total_tokens
+        if output_tokens:
+            self._answers += 1
+            self._output_tokens += output_tokens

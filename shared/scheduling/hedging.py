@@ -1,0 +1,58 @@
+"""When a slow call gets a second one beside it (Dean and Barroso, The Tail at Scale, 2013)."""
+
+from __future__ import annotations
+
+from bisect import insort
+from math import ceil
+
+from shared.contracts.policy import RunPolicy
+
+MAX_HEDGES_PER_BRANCH = 3
+MARGIN = 1.5
+"""A learned wait is so many times the 95th percentile: most calls above the percentile itself are not stuck."""
+LEAST_COMPLETED = 3
+LEAST_COMPLETED_SHARE = 0.75
+"""Of the calls started, successful ones, before the percentile says anything."""
+LEAST_WAIT_S = 0.1
+
+
+class Hedging:
+    """Decides how long a call may take before it is hedged, and how many extra calls there may be.
+
+    `hedge_after_s` states the wait. `hedge: "p95"` learns it: `MARGIN` times the 95th percentile of the run's own
+    successful calls, once three quarters of the calls have succeeded.
+    """
+
+    def __init__(self, policy: RunPolicy, branches: int) -> None:
+        self._stated_s = policy.hedge_after_s
+        self._learns = policy.hedge is not None
+        self._left = ceil(branches * policy.max_hedge_percentage / 100) if policy.hedges else 0
+        self._started = 0
+        self._durations_s: list[float] = []
+
+    @property
+    def after_s(self) -> float | None:
+        """Seconds after which a call is hedged now; None when none is."""
+        if self._left <= 0:
+            return None
+        return self._learned_s() if self._learns else self._stated_s
+
+    def started(self) -> None:
+        """A call started that is no hedge."""
+        self._started += 1
+
+    def succeeded(self, duration_s: float) -> None:
+        """A call succeeded after so many seconds."""
+        if self._learns:
+            insort(self._durations_s, duration_s)
+
+    def spend(self) -> None:
+        """An extra call started."""
+        self._left -= 1
+
+    def _learned_s(self) -> float | None:
+        completed = len(self._durations_s)
+        if completed < max(LEAST_COMPLETED, LEAST_COMPLETED_SHARE * self._started):
+            return None
+        rank = ceil(completed * 0.95)
+        return max(LEAST_WAIT_S, MARGIN * self._durations_s[rank - 1])

@@ -1,0 +1,22 @@
+"""Tokens of a text before the model has counted them."""
+
+from __future__ import annotations
+
+import json
+
+from shared.contracts.agent import AgentSpec
+from shared.prompts import instructions_for
+
+BYTES_PER_TOKEN = 4
+"""UTF-8 bytes: some four letters of English, little more than one character of Chinese or Japanese."""
+
+
+def estimated_tokens(text: str) -> int:
+    """About how many tokens `text` is: within a third or so for prose, less exact for code and numbers."""
+    return -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)
+
+
+def estimated_input_tokens(agent: AgentSpec, prompt: str) -> int:
+    """About how many input tokens a call of `agent` on `prompt` has."""
+    schema = json.dumps(agent.output_schema) if agent.output_schema is not None else ""
+    return sum(estimated_tokens(text) for text in (instructions_for(agent.instructions), prompt, schema))
