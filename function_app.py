@@ -26,9 +26,15 @@ app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)(
 app.route("sectioning", methods=["POST"])(with_client(deferred.client_http_trigger("triggers.runs:start_sectioning")))
 app.route("voting", methods=["POST"])(with_client(deferred.client_http_trigger("triggers.runs:start_voting")))
 app.route("map-reduce", methods=["POST"])(with_client(deferred.client_http_trigger("triggers.runs:start_map_reduce")))
+app.route("sectioning/estimate", methods=["POST"])(deferred.http_trigger("triggers.estimates:estimate_sectioning"))
+app.route("voting/estimate", methods=["POST"])(deferred.http_trigger("triggers.estimates:estimate_voting"))
+app.route("map-reduce/estimate", methods=["POST"])(deferred.http_trigger("triggers.estimates:estimate_map_reduce"))
 app.route("runs/{id}", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.runs:get_run")))
 app.route("runs/{id}/view", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.runs:view_run")))
 app.route("runs/{id}", methods=["DELETE"])(with_client(deferred.client_http_trigger("triggers.runs:cancel_run")))
+app.route("runs/{id}/redrive", methods=["POST"])(
+    with_client(deferred.client_http_trigger("triggers.redrive:redrive_run"))
+)
 
 # Orchestrations
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.sectioning:sectioning"))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from orchestrators.fan_out import call_aggregator, fan_out
 from orchestrators.run import FannedOut, Run
 from shared.aggregation.concatenation import concatenated
+from shared.branching import document_branches, reducer_of
 from shared.contracts.base import restored
 from shared.contracts.branch import Branch
 from shared.contracts.map_reduce import MapReduceOutput, MapReduceRequest
 from shared.contracts.run import RunInput
-from shared.prompts import answers_prompt, document_prompt
+from shared.prompts import answers_prompt
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableOrchestrationContext
@@ -37,17 +38,11 @@ def map_reduce(context: DurableOrchestrationContext) -> Generator[Task[Any], Any
     return run.end(mapped, reduced(mapped, reduction), reduction)
 
 
-def document_branches(request: MapReduceRequest) -> list[Branch]:
-    """A branch for each document, in the request's order."""
-    agent = request.map.with_defaults(request.defaults)
-    return [Branch(name=document.id, agent=agent, prompt=document_prompt(document)) for document in request.documents]
-
-
 def reduction_branch(request: MapReduceRequest, mapped: FannedOut) -> Branch:
     """The branch that reads all map outputs and is told which documents have none."""
     return Branch(
         name=REDUCTION,
-        agent=request.reduce.with_defaults(request.defaults),
+        agent=reducer_of(request),
         prompt=answers_prompt("answer", mapped.succeeded, mapped.missing),
     )
 

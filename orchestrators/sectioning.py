@@ -9,12 +9,12 @@ from orchestrators.fan_out import call_aggregator, fan_out
 from orchestrators.run import FannedOut, Run
 from shared.aggregation.concatenation import concatenated
 from shared.aggregation.merge import merged
-from shared.contracts.agent import AgentSpec
+from shared.branching import section_branches, synthesizer_of
 from shared.contracts.base import restored
 from shared.contracts.branch import Branch
 from shared.contracts.run import RunInput
 from shared.contracts.sectioning import SectioningOutput, SectioningRequest
-from shared.prompts import DEFAULT_SYNTHESIZER_INSTRUCTIONS, answers_prompt, section_prompt
+from shared.prompts import answers_prompt
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableOrchestrationContext
@@ -39,25 +39,11 @@ def sectioning(context: DurableOrchestrationContext) -> Generator[Task[Any], Any
     return run.end(sections, synthesized(request, sections, synthesis), synthesis)
 
 
-def section_branches(request: SectioningRequest) -> list[Branch]:
-    """A branch for each section, in the request's order."""
-    shared = section_prompt(request.input)
-    return [
-        Branch(
-            name=section.name,
-            agent=section.spec(request.defaults),
-            prompt=section_prompt(section.input) if section.input else shared,
-        )
-        for section in request.sections
-    ]
-
-
 def synthesis_branch(request: SectioningRequest, sections: FannedOut) -> Branch:
     """The branch that writes one answer from the sections that succeeded, and is told which did not."""
-    agent = request.synthesizer or AgentSpec(name="synthesizer", instructions=DEFAULT_SYNTHESIZER_INSTRUCTIONS)
     return Branch(
         name=SYNTHESIS,
-        agent=agent.with_defaults(request.defaults),
+        agent=synthesizer_of(request),
         prompt=answers_prompt("section", sections.succeeded, sections.missing),
     )
 

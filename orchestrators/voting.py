@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 from orchestrators.fan_out import fan_out
 from orchestrators.run import Run
 from shared.aggregation.consensus import decide
+from shared.branching import voter_branches
 from shared.contracts.base import restored
-from shared.contracts.branch import Branch, BranchOutcome
+from shared.contracts.branch import BranchOutcome
 from shared.contracts.run import RunInput
-from shared.contracts.voting import Vote, VotingRequest, ballot_schema
-from shared.prompts import ballot_prompt
+from shared.contracts.voting import Vote, VotingRequest
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableOrchestrationContext
@@ -30,16 +30,6 @@ def voting(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, di
     if not run.wants_answer(ballots):
         return run.end(ballots, output=None)
     return run.end(ballots, decide(votes_of(ballots.succeeded), request.ballot, asked=len(voters)))
-
-
-def voter_branches(request: VotingRequest) -> list[Branch]:
-    """A branch for each voter; the ballot gives every vote its shape."""
-    prompt = ballot_prompt(request.question, request.context, request.ballot)
-    schema = ballot_schema(request.ballot)
-    return [
-        Branch(name=agent.name, agent=agent.model_copy(update={"output_schema": schema}), prompt=prompt)
-        for agent in request.agents()
-    ]
 
 
 def votes_of(outcomes: Sequence[BranchOutcome]) -> list[Vote]:

@@ -17,11 +17,12 @@ FIRST_PARTY = {*PRODUCTION, "benchmarks", "function_app", "local_host", "tests"}
 
 ALLOWED: Mapping[str, Sequence[str]] = {
     "triggers": (
-        "triggers", "shared.contracts", "shared.settings", "shared.errors", "shared.task_hub", "activities.names",
+        "triggers", "shared.contracts", "shared.settings", "shared.errors", "shared.task_hub",
+        "shared.branching", "shared.estimation", "activities.names",
     ),
     "orchestrators": (
-        "orchestrators", "shared.contracts", "shared.aggregation", "shared.prompts", "shared.backoff", "shared.errors",
-        "activities.names",
+        "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.branching",
+        "shared.prompts", "shared.errors", "activities.names",
     ),
     "activities": ("activities", "shared"),
     "shared": ("shared",),

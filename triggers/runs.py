@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
@@ -20,43 +16,17 @@ from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.run import Pattern, RunAccepted, RunInput, RunPending
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
-from shared.task_hub import is_gone, is_unreachable
+from shared.task_hub import is_gone
+from triggers.answers import answer, answering_problems, api_root, polling
 from triggers.bodies import parsed
 from triggers.problems import Problem
-from triggers.views import RunState, child_states, result_json, view_of
+from triggers.results import result_json, result_of
+from triggers.views import RunState, child_states, view_of, view_of_result
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableFunctionsClient
 
-Handler = Callable[[func.HttpRequest, "DurableFunctionsClient"], Awaitable[func.HttpResponse]]
-
-LOG = logging.getLogger("chorus.triggers")
-
-RETRY_AFTER_S = 2
-TASK_HUB_UNAVAILABLE = Problem(
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    "task_hub_unavailable",
-    "The store of all runs does not answer for now. Try again later; whether a run was started is not known.",
-)
 RUN_ID = re.compile(r"[0-9a-f]{32}")
-
-
-def answering_problems(handler: Handler) -> Handler:
-    """`handler`, with its `Problem`s as answers."""
-
-    @functools.wraps(handler)
-    async def answering(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
-        try:
-            return await handler(req, client)
-        except Problem as problem:
-            return problem.response()
-        except Exception as exc:
-            if not is_unreachable(exc):
-                raise
-            LOG.exception("The task hub did not answer")
-            return TASK_HUB_UNAVAILABLE.response()
-
-    return answering
 
 
 @answering_problems
@@ -82,7 +52,7 @@ async def get_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func
     """`GET /api/runs/{id}`: 202 while it runs, 200 with the `RunResult` when it has ended."""
     run = await find(req, client, fetch_payloads=False)
     if run.ended:
-        return answer(HTTPStatus.OK, result_json(await find(req, client)))
+        return answer(HTTPStatus.OK, await result_json(client, await find(req, client)))
     url = f"{api_root(req, 'runs')}/runs/{run.id}"
     pending = RunPending(id=run.id, pattern=run.pattern, status=run.stage, status_url=url)
     return answer(HTTPStatus.ACCEPTED, pending, **polling(url))
@@ -92,8 +62,9 @@ async def get_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func
 async def view_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
     """`GET /api/runs/{id}/view`: the run as it is now, always 200."""
     run = await find(req, client)
-    children = [] if run.ended else await child_states(client, run.id)
-    return answer(HTTPStatus.OK, view_of(run, children))
+    if run.ended:
+        return answer(HTTPStatus.OK, view_of_result(await result_of(client, run)))
+    return answer(HTTPStatus.OK, view_of(run, await child_states(client, run.id)))
 
 
 @answering_problems
@@ -116,14 +87,24 @@ async def start(
     contract: type[Contract],
     route: str,
 ) -> func.HttpResponse:
-    """Check the request, start its orchestration, and say where to look. The pattern is the orchestration's name."""
+    """Check the request, start its orchestration, and say where to look."""
     request = await asyncio.to_thread(parsed, req, contract)  # a megabyte of schemas takes seconds to check
-    run_id = uuid.uuid4().hex
     given = RunInput(request=request.model_dump(mode="json"))
+    return await accepted(req, client, pattern, given, route)
+
+
+async def accepted(
+    req: func.HttpRequest, client: DurableFunctionsClient, pattern: Pattern, given: RunInput, route: str
+) -> func.HttpResponse:
+    """Start an orchestration, whose name is the pattern, and say where to look; `route` is the request's own."""
+    run_id = uuid.uuid4().hex
     await client.schedule_new_orchestration(pattern, input=given.model_dump(mode="json"), instance_id=run_id)
     url = f"{api_root(req, route)}/runs/{run_id}"
-    accepted = RunAccepted(id=run_id, pattern=pattern, status_url=url, view_url=f"{url}/view", cancel_url=url)
-    return answer(HTTPStatus.ACCEPTED, accepted, **polling(url))
+    redrive_of = given.redrive.run_id if given.redrive else None
+    body = RunAccepted(
+        id=run_id, pattern=pattern, redrive_of=redrive_of, status_url=url, view_url=f"{url}/view", cancel_url=url
+    )
+    return answer(HTTPStatus.ACCEPTED, body, **polling(url))
 
 
 async def told_to_cancel(client: DurableFunctionsClient, run_id: str) -> bool:
@@ -154,25 +135,3 @@ async def find(req: func.HttpRequest, client: DurableFunctionsClient, *, fetch_p
             "There is no run with this id. Use the id or the status_url of the answer that started it.",
         )
     return run
-
-
-def answer(status: HTTPStatus, body: Contract | str, **headers: str) -> func.HttpResponse:
-    """A JSON answer that nobody caches."""
-    text = body if isinstance(body, str) else body.model_dump_json()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return func.HttpResponse(
-        text, status_code=status.value, mimetype="application/json", headers={"Cache-Control": "no-store", **named}
-    )
-
-
-def polling(url: str) -> dict[str, Any]:
-    """The headers that tell a client where and when to ask again."""
-    return {"Location": url, "Retry_After": str(RETRY_AFTER_S)}
-
-
-def api_root(req: func.HttpRequest, route: str) -> str:
-    """The absolute URL under which our routes hang, whatever the app's route prefix; `route` is the request's own."""
-    url = urlsplit(req.url)
-    path = url.path.rstrip("/")
-    position = path.lower().rfind(f"/{route.lower()}")
-    return f"{url.scheme}://{url.netloc}{path[:position] if position >= 0 else ''}"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from activities.names import attempt_of, children_prefix
 from shared.contracts.base import restored
-from shared.contracts.branch import AttemptOutcome, BranchError, BranchOutcome, Usage
+from shared.contracts.branch import AttemptOutcome, BranchOutcome, Usage
 from shared.contracts.policy import RunPolicy
-from shared.contracts.run import BranchView, LiveStatus, Pattern, Progress, RunResult, RunView
+from shared.contracts.run import BranchView, LiveStatus, Pattern, Progress, RunInput, RunResult, RunView
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableFunctionsClient
@@ -43,6 +43,17 @@ class RunState:
         return self.state.runtime_status.name in ENDED
 
     @property
+    def given(self) -> RunInput:
+        """What it was started with; needs the payloads."""
+        return restored(RunInput, json.loads(self.state.serialized_input or '{"request": {}}'))
+
+    @property
+    def reused(self) -> list[BranchOutcome]:
+        """The outcomes that it took over from another run; needs the payloads."""
+        redrive = self.given.redrive
+        return redrive.reused if redrive else []
+
+    @property
     def stage(self) -> Literal["pending", "running"]:
         """How far a run is that has not ended."""
         return "pending" if self.state.runtime_status.name == "PENDING" else "running"
@@ -56,37 +67,12 @@ async def child_states(client: DurableFunctionsClient, run_id: str) -> list[Orch
     return await client.get_all_orchestration_states(query)
 
 
-def result_json(run: RunState) -> str:
-    """An ended run's `RunResult` as JSON. An orchestration that died of a defect, or by a hand other than ours,
-    still answers in that shape.
-    """
-    if run.state.runtime_status.name == "COMPLETED" and run.state.serialized_output:
-        return run.state.serialized_output
-    terminated = run.state.runtime_status.name == "TERMINATED"
-    message = "the orchestration was terminated" if terminated else "the orchestration failed; the log has the cause"
-    result = RunResult(
-        id=run.id,
-        pattern=run.pattern,
-        status="cancelled" if terminated else "failed",
-        completion_reason="cancelled" if terminated else "internal_error",
-        error=BranchError(
-            code="terminated" if terminated else "internal_error",
-            message=message,
-            retriable=not terminated,
-        ),
-        started_at=utc(run.state.created_at),
-        ended_at=utc(run.state.last_updated_at),
-    )
-    return result.model_dump_json()
-
-
 def view_of(run: RunState, children: Sequence[OrchestrationState]) -> RunView:
-    """The run now. An ended run's view comes from its result; its branches' orchestrations may be gone."""
-    if run.ended:
-        return _view_of_result(RunResult.model_validate_json(result_json(run)))
+    """A run that has not ended, as it is now."""
     status: dict[str, Any] = json.loads(run.state.serialized_custom_status or "{}")
-    given: dict[str, Any] = json.loads(run.state.serialized_input or "{}")
-    branches = [*_reused(given), *_called(children, attempts=_policy(given).attempts)]
+    attempts = restored(RunPolicy, run.given.request.get("policy", {})).attempts
+    called = [_branch_view(name, calls, attempts) for name, calls in calls_by_branch(children).items()]
+    branches = [*(_outcome_view(outcome) for outcome in run.reused), *called]
     counted = [branch for branch in branches if not branch.name.startswith("~")]
     return RunView(
         id=run.id,
@@ -108,7 +94,8 @@ def utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _view_of_result(result: RunResult) -> RunView:
+def view_of_result(result: RunResult) -> RunView:
+    """A run that has ended: its branches' orchestrations may be gone."""
     aggregation = [result.aggregation] if result.aggregation else []
     branches = [_outcome_view(outcome) for outcome in [*result.outcomes, *aggregation]]
     return RunView(
@@ -125,31 +112,26 @@ def _view_of_result(result: RunResult) -> RunView:
     )
 
 
-def _reused(given: Mapping[str, Any]) -> list[BranchView]:
-    """The branches that a redrive took over."""
-    redrive: dict[str, Any] = given.get("redrive") or {}
-    return [_outcome_view(restored(BranchOutcome, outcome)) for outcome in redrive.get("reused", ())]
-
-
-def _policy(given: Mapping[str, Any]) -> RunPolicy:
-    return restored(RunPolicy, given.get("request", {}).get("policy", {}))
-
-
-def _called(children: Sequence[OrchestrationState], attempts: int) -> list[BranchView]:
-    """The branches that have been called, in the order of their first calls."""
+def calls_by_branch(children: Sequence[OrchestrationState]) -> dict[str, list[OrchestrationState]]:
+    """The calls for each branch, in the order of their start; the branches in the order of their first calls."""
     calls: dict[str, list[OrchestrationState]] = {}
     for child in sorted(children, key=lambda child: child.created_at):
         calls.setdefault(attempt_of(child.instance_id)[0], []).append(child)
-    return [_branch_view(name, states, attempts) for name, states in calls.items()]
+    return calls
+
+
+def reports_of(calls: Sequence[OrchestrationState]) -> list[AttemptOutcome]:
+    """The accounts of the calls that have given one."""
+    return [
+        restored(AttemptOutcome, json.loads(call.serialized_output))
+        for call in calls
+        if call.runtime_status.name == "COMPLETED" and call.serialized_output
+    ]
 
 
 def _branch_view(name: str, calls: Sequence[OrchestrationState], attempts: int) -> BranchView:
     """A branch from all of its calls, of which at most `attempts` are no hedges."""
-    reports = [
-        AttemptOutcome.model_validate_json(call.serialized_output)
-        for call in calls
-        if call.runtime_status.name == "COMPLETED" and call.serialized_output
-    ]
+    reports = reports_of(calls)
     hedges = sum(attempt_of(call.instance_id)[1] for call in calls)
     errors = [report.error for report in reports if report.error]
     status = _status(calls, reports, retries_left=attempts - (len(calls) - hedges))

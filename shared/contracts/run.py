@@ -70,11 +70,18 @@ class RunResult(Contract):
     error: BranchError | None = None
 
 
+class RedriveRequest(Contract):
+    """`POST /api/runs/{id}/redrive`: without a `policy` the new run has the old one's."""
+
+    policy: RunPolicy | None = None
+
+
 class RunAccepted(Contract):
-    """The answer to a start: the run's id and where to look."""
+    """The answer to a start: the run's id and where to look; `redrive_of` is the run that it goes on from."""
 
     id: str
     pattern: Pattern
+    redrive_of: str | None = None
     status_url: str
     view_url: str
     cancel_url: str

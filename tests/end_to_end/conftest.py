@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,21 @@ RUN_LIMIT_S = 60.0
 JSON = dict[str, Any]
 
 
+def verdict(result: JSON) -> tuple[str, str]:
+    """How the run ended, and why."""
+    return result["status"], result["completion_reason"]
+
+
+def outcomes_of(result: JSON) -> dict[str, JSON]:
+    """The outcomes by branch."""
+    return {outcome["name"]: outcome for outcome in result["outcomes"]}
+
+
+def seconds(result: JSON) -> float:
+    """How long the run took, as it says itself."""
+    return (datetime.fromisoformat(result["ended_at"]) - datetime.fromisoformat(result["started_at"])).total_seconds()
+
+
 @dataclass
 class Chorus:
     """A client of a running app."""
@@ -28,7 +44,8 @@ class Chorus:
     session: aiohttp.ClientSession
     model: OfflineModel
 
-    async def post(self, route: str, body: JSON) -> tuple[int, JSON, dict[str, str]]:
+    async def post(self, route: str, body: JSON | None) -> tuple[int, JSON, dict[str, str]]:
+        """POST JSON; None sends no body at all."""
         async with self.session.post(f"{self.base_url}/api/{route}", json=body) as answer:
             return answer.status, await answer.json(content_type=None), dict(answer.headers)
 
@@ -39,6 +56,12 @@ class Chorus:
     async def delete(self, route: str) -> tuple[int, JSON]:
         async with self.session.delete(f"{self.base_url}/api/{route}") as answer:
             return answer.status, await answer.json(content_type=None)
+
+    async def terminate(self, run_id: str) -> None:
+        """End the orchestration from outside, by the management API of Durable Functions."""
+        url = f"{self.base_url}/runtime/webhooks/durabletask/instances/{run_id}/terminate"
+        async with self.session.post(url, params={"reason": "test"}) as answer:
+            assert answer.status == 202
 
     async def start(self, route: str, body: JSON) -> str:
         status, accepted, _ = await self.post(route, body)

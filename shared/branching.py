@@ -1,0 +1,79 @@
+"""From a request to its branches: what each pattern asks of whom, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.contracts.agent import AgentSpec
+from shared.contracts.branch import Branch
+from shared.contracts.map_reduce import MapReduceRequest
+from shared.contracts.run import Pattern
+from shared.contracts.sectioning import SectioningRequest
+from shared.contracts.voting import VotingRequest, ballot_schema
+from shared.prompts import DEFAULT_SYNTHESIZER_INSTRUCTIONS, ballot_prompt, document_prompt, section_prompt
+
+Request = SectioningRequest | VotingRequest | MapReduceRequest
+REQUESTS: Mapping[Pattern, type[Request]] = {
+    "sectioning": SectioningRequest,
+    "voting": VotingRequest,
+    "map_reduce": MapReduceRequest,
+}
+"""The contract of each pattern's request."""
+
+
+def branches_of(request: Request) -> list[Branch]:
+    """The branches of any request."""
+    match request:
+        case SectioningRequest():
+            return section_branches(request)
+        case VotingRequest():
+            return voter_branches(request)
+        case MapReduceRequest():
+            return document_branches(request)
+
+
+def section_branches(request: SectioningRequest) -> list[Branch]:
+    """A branch for each section, in the request's order."""
+    shared = section_prompt(request.input)
+    return [
+        Branch(
+            name=section.name,
+            agent=section.spec(request.defaults),
+            prompt=section_prompt(section.input) if section.input else shared,
+        )
+        for section in request.sections
+    ]
+
+
+def voter_branches(request: VotingRequest) -> list[Branch]:
+    """A branch for each voter; the ballot gives every vote its shape."""
+    prompt = ballot_prompt(request.question, request.context, request.ballot)
+    schema = ballot_schema(request.ballot)
+    return [
+        Branch(name=agent.name, agent=agent.model_copy(update={"output_schema": schema}), prompt=prompt)
+        for agent in request.agents()
+    ]
+
+
+def document_branches(request: MapReduceRequest) -> list[Branch]:
+    """A branch for each document, in the request's order."""
+    agent = request.map.with_defaults(request.defaults)
+    return [Branch(name=document.id, agent=agent, prompt=document_prompt(document)) for document in request.documents]
+
+
+def synthesizer_of(request: SectioningRequest) -> AgentSpec:
+    """The agent that writes one answer from the sections: the request's own, or ours."""
+    agent = request.synthesizer or AgentSpec(name="synthesizer", instructions=DEFAULT_SYNTHESIZER_INSTRUCTIONS)
+    return agent.with_defaults(request.defaults)
+
+
+def reducer_of(request: MapReduceRequest) -> AgentSpec:
+    """The agent that reads the answers about all documents."""
+    return request.reduce.with_defaults(request.defaults)
+
+
+def aggregator_of(request: Request) -> AgentSpec | None:
+    """The agent that is called once the branches have ended; None when the answer is made without one."""
+    if isinstance(request, SectioningRequest) and request.aggregation == "synthesize":
+        return synthesizer_of(request)
+    return reducer_of(request) if isinstance(request, MapReduceRequest) else None

@@ -1,0 +1,41 @@
+"""What a run would take, told before it starts."""
+
+from __future__ import annotations
+
+from shared.contracts.base import Contract
+from shared.contracts.policy import RunPolicy
+from shared.contracts.run import Pattern
+
+
+class CallEstimate(Contract):
+    """Calls to the model: `expected` when nothing fails, `at_most` with every retry, repair and hedge."""
+
+    expected: int
+    at_most: int
+
+
+class TokenEstimate(Contract):
+    """Tokens of the expected calls.
+
+    Input is counted from the prompts, four bytes a token. Output is the agent's `max_output_tokens` if that is
+    less than a usual answer, else a usual answer.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+
+
+class RunEstimate(Contract):
+    """`POST /api/{pattern}/estimate`: nothing was started.
+
+    `policy` is the one that a run would follow, defaults included. `within_budget` is null without
+    `max_total_tokens`.
+    """
+
+    pattern: Pattern
+    branches: int
+    model_calls: CallEstimate
+    tokens: TokenEstimate
+    within_budget: bool | None
+    policy: RunPolicy

@@ -1,0 +1,71 @@
+"""Running again what did not succeed."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import azure.functions as func
+
+from shared.branching import REQUESTS, branches_of
+from shared.contracts.base import restored
+from shared.contracts.policy import RunPolicy
+from shared.contracts.run import Redrive, RedriveRequest, RunInput, RunResult
+from triggers.answers import answering_problems
+from triggers.bodies import parsed
+from triggers.problems import FieldError, Problem
+from triggers.results import result_of
+from triggers.runs import accepted, find
+from triggers.views import RunState
+
+if TYPE_CHECKING:
+    from azure.durable_functions import DurableFunctionsClient
+
+
+@answering_problems
+async def redrive_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
+    """`POST /api/runs/{id}/redrive`: a new run that takes over what succeeded and runs the rest.
+
+    The body may be empty, or a `RedriveRequest` with the new run's policy.
+    """
+    asked = parsed(req, RedriveRequest) if req.get_body() else RedriveRequest()
+    run = await find(req, client)
+    if not run.ended:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            "run_not_ended",
+            f"Run {run.id!r} is still running. Wait for its end, or cancel it, before you redrive it.",
+        )
+    result = await result_of(client, run)
+    if result.status == "succeeded":
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            "nothing_to_redrive",
+            f"Run {run.id!r} succeeded with every branch; there is nothing to run again. Start a new run instead.",
+        )
+    return await accepted(
+        req, client, run.pattern, continued(run, result, asked.policy), route=f"runs/{run.id}/redrive"
+    )
+
+
+def continued(run: RunState, result: RunResult, policy: RunPolicy | None) -> RunInput:
+    """The input of the run that goes on where `run` ended, under the old policy or a new one."""
+    request: dict[str, Any] = run.given.request
+    if policy is not None:
+        branches = len(branches_of(restored(REQUESTS[run.pattern], request)))
+        check(policy, branches)
+        request = {**request, "policy": policy.model_dump(mode="json")}
+    reused = [outcome for outcome in result.outcomes if outcome.succeeded]
+    return RunInput(request=request, redrive=Redrive(run_id=run.id, reused=reused))
+
+
+def check(policy: RunPolicy, branches: int) -> None:
+    """Raise the problem with a policy that makes no sense for a run of so many branches."""
+    errors = [FieldError(f"policy.{field}", reason) for field, reason in policy.contradictions(branches)]
+    if errors:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "invalid_request",
+            f"The request does not fit its contract: {errors[0].path}: {errors[0].message}. Nothing was started.",
+            errors,
+        )
