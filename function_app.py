@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
+from typing import Any, cast
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -18,6 +20,7 @@ os.environ["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] = "1"
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 with_client = app.durable_client_input(client_name="client")
+with_client_config: Callable[..., Any] = cast(Any, app).generic_input_binding(arg_name="client", type="durableClient")
 
 # HTTP
 app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)(
@@ -43,7 +46,7 @@ app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.map_re
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.agent_attempt:agent_attempt"))
 
 # Activities
-app.activity_trigger("given")(deferred.activity("activities.call_agent:call_agent"))
+with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.call_agent:call_agent")))
 with_client(app.activity_trigger("given")(deferred.client_activity("activities.stop_calls:stop_calls")))
 
 try:

@@ -16,6 +16,8 @@ CANCEL_EVENT: Final = "cancel"
 """Ends a run."""
 STOP_EVENT: Final = "stop"
 """Ends a call of a run, which then gives its account."""
+CALL_GIVEN_UP: Final = "call_given_up"
+"""The error code of a reply that nobody waits for any more."""
 
 
 def attempt_instance_id(run_id: str, branch: str, number: int, *, is_hedge: bool = False) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from activities.in_flight import IN_FLIGHT
 from activities.names import STOP_EVENT
 from shared.contracts.base import restored
 from shared.contracts.stop import StopCalls
@@ -21,9 +22,10 @@ MAX_AT_ONCE = 50
 
 
 async def stop_calls(given: dict[str, object], client: DurableFunctionsClient) -> int:
-    """Send the stop event to calls; takes a `StopCalls`, returns how many have ended or could be told.
+    """Send the stop event to calls, then give up those of this process at once.
 
-    A call that could not be told runs on to its own deadline: nothing here fails the run.
+    Takes a `StopCalls`, returns how many calls have ended or could be told. A call that could not be told runs on
+    to its own deadline: nothing here fails the run.
     """
     asked = restored(StopCalls, given)
     instances = asked.instances if asked.prefix is None else await unfinished(client, asked.prefix)
@@ -34,6 +36,7 @@ async def stop_calls(given: dict[str, object], client: DurableFunctionsClient) -
             await client.raise_orchestration_event(instance, STOP_EVENT)
 
     answers = await asyncio.gather(*(tell(instance) for instance in instances), return_exceptions=True)
+    IN_FLIGHT.give_up(instances)
     failures = [answer for answer in answers if isinstance(answer, BaseException) and not is_gone(answer)]
     if failures:
         LOG.warning("Could not stop %d of %d calls: %r", len(failures), len(instances), failures[0])

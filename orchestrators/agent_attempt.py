@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from activities.names import CALL_AGENT, STOP_EVENT
+from activities.names import CALL_AGENT, CALL_GIVEN_UP, STOP_EVENT
 from shared.contracts.base import restored
 from shared.contracts.branch import (
     AgentCall,
@@ -38,7 +38,7 @@ def agent_attempt(context: DurableOrchestrationContext) -> Generator[Task[Any], 
         return attempt.too_late()
     timer = context.create_timer(given.deadline)
     stop = context.wait_for_external_event(STOP_EVENT)
-    call = context.call_activity(CALL_AGENT, call_input(given))
+    call = context.call_activity(CALL_AGENT, call_input(given, context.instance_id))
     yield context.task_any([call, timer, stop])
     cast(Any, timer).cancel()
     if call.is_complete:
@@ -46,12 +46,13 @@ def agent_attempt(context: DurableOrchestrationContext) -> Generator[Task[Any], 
     return attempt.stopped() if stop.is_complete else attempt.timed_out()
 
 
-def call_input(given: AttemptInput) -> dict[str, Any]:
+def call_input(given: AttemptInput, instance: str) -> dict[str, Any]:
     """The input of `call_agent`: the deadline is absolute, so time spent in a queue counts too."""
     call = AgentCall(
         run_id=given.run_id,
         branch=given.branch.name,
         attempt=given.number,
+        instance=instance,
         agent=given.branch.agent,
         prompt=given.branch.prompt,
         deadline=given.deadline,
@@ -78,7 +79,9 @@ class Attempt:
     started_at: datetime
 
     def replied(self, reply: AgentReply) -> dict[str, Any]:
-        """The reply's account."""
+        """The reply's account; a call that was given up before the attempt heard of its stop was stopped too."""
+        if reply.error is not None and reply.error.code == CALL_GIVEN_UP:
+            return self.stopped()
         status: BranchStatus = "succeeded" if reply.error is None else "failed"
         return self._outcome(status, **dict(reply))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+ENDED = ("COMPLETED", "FAILED", "TERMINATED")
+"""The runtime statuses of an orchestration that will do nothing more."""
 GONE = ("NOT_FOUND", "FAILED_PRECONDITION")
 UNREACHABLE = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED")
 

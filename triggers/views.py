@@ -13,12 +13,12 @@ from shared.contracts.base import restored
 from shared.contracts.branch import AttemptOutcome, BranchOutcome, Usage
 from shared.contracts.policy import RunPolicy
 from shared.contracts.run import BranchView, LiveStatus, Pattern, Progress, RunInput, RunResult, RunView
+from shared.task_hub import ENDED
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableFunctionsClient
     from durabletask.client import OrchestrationState
 
-ENDED = ("COMPLETED", "FAILED", "TERMINATED")
 UNDECIDED = ("pending", "running", "retrying")
 
 

@@ -78,7 +78,7 @@ class AttemptOutcome(Contract):
 
 
 class AgentCall(Contract):
-    """The input of the activity `call_agent`: one attempt, to be over by `deadline`.
+    """The input of the activity `call_agent`: one attempt, to be over by `deadline`, for the orchestration `instance`.
 
     An answer that needs a repair gets none once it has cost `max_tokens`.
     """
@@ -86,6 +86,7 @@ class AgentCall(Contract):
     run_id: str
     branch: str
     attempt: int
+    instance: str
     agent: AgentSpec
     prompt: str
     deadline: datetime

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from azure.durable_functions import DurableFunctionsClient
 from pydantic import ValidationError
 
-from activities.call_agent import answer, call_agent, shared_model
+from activities.call_agent import answer, call_agent, is_wanted, shared_model
+from activities.in_flight import IN_FLIGHT
+from activities.names import CALL_GIVEN_UP
+from local_host.durable_client import durable_client_config
 from local_host.offline_model import OfflineModel
 from shared.contracts.agent import AgentSpec
 from shared.contracts.branch import AgentCall, AgentReply
@@ -23,6 +29,10 @@ SETTINGS = [
     "CHORUS_MODEL",
     "CHORUS_MODEL_API",
 ]
+
+# Only a call that takes seconds opens its durable client.
+NO_CLIENT = ""
+CLIENT = durable_client_config("127.0.0.1:1", "http://localhost:1", "hub")
 
 
 @pytest.fixture
@@ -44,6 +54,7 @@ def call(prompt: str = "<input>\nThe disk is full. The night was quiet.\n</input
         run_id="run",
         branch="branch",
         attempt=1,
+        instance="run:branch",
         agent=AgentSpec(instructions="Summarise.", **fields),
         prompt=prompt,
         deadline=datetime.now(UTC) + timedelta(seconds=10),
@@ -53,7 +64,7 @@ def call(prompt: str = "<input>\nThe disk is full. The night was quiet.\n</input
 async def test_the_activity_takes_and_gives_json(offline: OfflineModel) -> None:
     given = json.loads(json.dumps(call().model_dump(mode="json")))
 
-    reply = json.loads(json.dumps(await call_agent(given), allow_nan=False))
+    reply = json.loads(json.dumps(await call_agent(given, NO_CLIENT), allow_nan=False))
 
     assert AgentReply.model_validate(reply).error is None
     assert "disk" in reply["output"]
@@ -61,10 +72,57 @@ async def test_the_activity_takes_and_gives_json(offline: OfflineModel) -> None:
 
 
 async def test_a_failure_of_the_model_is_data(offline: OfflineModel) -> None:
-    reply = await call_agent(call("x [[fault:unauthorized]]").model_dump(mode="json"))
+    reply = await call_agent(call("x [[fault:unauthorized]]").model_dump(mode="json"), NO_CLIENT)
 
     assert reply["error"]["code"] == "not_authenticated"
     assert reply["usage"]["model_calls"] == 1
+
+
+async def test_a_call_that_is_given_up_says_so(offline: OfflineModel) -> None:
+    given = call("x [[fault:hang]]")
+    async with asyncio.timeout(10):
+        pending = asyncio.create_task(call_agent(given.model_dump(mode="json"), NO_CLIENT))
+        while offline.calls == 0:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0.01)
+        IN_FLIGHT.give_up([given.instance])
+        reply = await pending
+
+    assert (reply["error"]["code"], reply["usage"]["model_calls"]) == (CALL_GIVEN_UP, 1)
+
+
+@pytest.mark.parametrize(
+    ("run", "attempt", "expected"),
+    [
+        ("RUNNING", "RUNNING", True),
+        ("PENDING", "SUSPENDED", True),
+        ("COMPLETED", "RUNNING", False),
+        ("TERMINATED", "RUNNING", False),
+        ("RUNNING", "COMPLETED", False),
+        ("FAILED", "FAILED", False),
+        ("RUNNING", None, False),
+        (None, "RUNNING", False),
+    ],
+)
+async def test_a_call_is_wanted_while_its_run_and_its_attempt_go_on(
+    monkeypatch: pytest.MonkeyPatch, run: str | None, attempt: str | None, expected: bool
+) -> None:
+    statuses = {"run": run, "run:branch": attempt}
+
+    async def state_of(_: object, instance: str, *, fetch_payloads: bool) -> Any:
+        assert not fetch_payloads
+        status = statuses[instance]
+        return None if status is None else SimpleNamespace(runtime_status=SimpleNamespace(name=status))
+
+    monkeypatch.setattr(DurableFunctionsClient, "get_orchestration_state", state_of)
+    assert await is_wanted(CLIENT, call()) is expected
+
+
+async def test_a_call_is_wanted_while_the_task_hub_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("no task hub")
+
+    monkeypatch.setattr(DurableFunctionsClient, "get_orchestration_state", fail)
+    assert await is_wanted(CLIENT, call())
 
 
 async def test_a_missing_setting_is_a_permanent_error_that_names_it() -> None:
@@ -78,7 +136,7 @@ async def test_a_missing_setting_is_a_permanent_error_that_names_it() -> None:
 
 async def test_an_input_that_is_no_call_is_a_defect_and_raises() -> None:
     with pytest.raises(ValidationError):
-        await call_agent({"prompt": "x"})
+        await call_agent({"prompt": "x"}, NO_CLIENT)
 
 
 def test_equal_settings_share_one_client() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -90,10 +91,23 @@ class Chorus:
     async def run(self, route: str, body: JSON) -> JSON:
         return await self.result(await self.start(route, body))
 
+    async def model_calls(self, condition: Callable[[OfflineModel], bool]) -> None:
+        """Wait until the model's calls are as `condition` says."""
+        async with asyncio.timeout(RUN_LIMIT_S):
+            while not condition(self.model):  # noqa: ASYNC110 - the server has no event for it
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running_chorus(**env: str) -> AsyncGenerator[Chorus]:
+    """The app with an offline model that obeys the markers in prompts."""
+    async with OfflineModel(directed_faults=True) as model:
+        model_env = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "offline", "AZURE_OPENAI_ENDPOINT": ""}
+        async with running_host(APP_DIR, env={**model_env, **env}) as host, aiohttp.ClientSession() as session:
+            yield Chorus(host.base_url, session, model)
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chorus() -> AsyncIterator[Chorus]:
-    async with OfflineModel(directed_faults=True) as model:
-        env = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "offline", "AZURE_OPENAI_ENDPOINT": ""}
-        async with running_host(APP_DIR, env=env) as host, aiohttp.ClientSession() as session:
-            yield Chorus(host.base_url, session, model)
+    async with running_chorus() as app:
+        yield app

@@ -1,0 +1,55 @@
+"""The calls to the model that this process has under way, so that one which nobody waits for any more can be given up.
+
+Giving up closes the connection: the place of the call is free again, and a service that watches its connections stops
+working on it. A call may be given up by the process that hears of it first: at once where `stop_calls` runs, elsewhere
+when the call asks whether it is still wanted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+ASK_EVERY_S = 5.0
+"""How often a call in flight asks whether it is still wanted: cheap next to a call that long."""
+
+
+class CallGivenUpError(Exception):
+    """The call was given up: nobody waits for its answer."""
+
+
+class CallsInFlight:
+    """Calls by the id of the orchestration that waits for them. The methods may be called on any event loop."""
+
+    def __init__(self, ask_every_s: float = ASK_EVERY_S) -> None:
+        self._ask_every_s = ask_every_s
+        self._calls: dict[str, asyncio.Future[Any]] = {}
+
+    async def answer[T](self, instance: str, work: Awaitable[T], is_wanted: Callable[[], Awaitable[bool]]) -> T:
+        """What `work` comes to; raise `CallGivenUpError` when it was given up before."""
+        call = asyncio.ensure_future(work)
+        self._calls[instance] = call
+        try:
+            while not (await asyncio.wait({call}, timeout=self._ask_every_s))[0]:
+                if not await is_wanted():
+                    call.cancel()
+            return call.result()
+        except asyncio.CancelledError:
+            if call.cancelled():
+                raise CallGivenUpError(f"the call of {instance!r} was given up") from None
+            raise  # the process itself is stopping
+        finally:
+            call.cancel()
+            if self._calls.get(instance) is call:
+                del self._calls[instance]
+
+    def give_up(self, instances: list[str]) -> None:
+        """Give up the calls of these orchestrations, as far as they are here."""
+        for instance in instances:
+            if (call := self._calls.get(instance)) is not None:
+                call.get_loop().call_soon_threadsafe(call.cancel)
+
+
+IN_FLIGHT = CallsInFlight()
+"""Those of this process."""
