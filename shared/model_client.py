@@ -1,6 +1,6 @@
 """The model, through the `openai` client: the only module that imports it, and it does so on first use.
 
-One async client serves all calls of a worker process. Its own retries are off: `agent_branch` owns them.
+One async client serves all calls of a worker process. Its own retries are off: the run's schedule owns them.
 """
 
 from __future__ import annotations

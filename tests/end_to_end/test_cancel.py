@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.end_to_end.conftest import JSON, RUN_LIMIT_S, Chorus, outcomes_of, running_chorus, verdict
+from tests.end_to_end.conftest import JSON, Chorus, outcomes_of, running_chorus, verdict
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
