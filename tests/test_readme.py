@@ -17,6 +17,7 @@ from shared.contracts.policy import RunPolicy
 from shared.contracts.run import CompletionReason, RunStatus
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
+from shared.estimation import estimate
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -26,7 +27,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "map-reduce": MapReduceRequest,
 }
 JSON_BLOCKS = re.findall(r"^```json request=(\S+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-CURL_FILES = re.findall(r"curl .*--json @(\S+) http://localhost:7071/api/(\S+)", README)
+CURL_FILES = re.findall(r"curl .*--json @(\S+) http://localhost:7071/api/([\w-]+)", README)
 MAKEFILE_TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
@@ -55,6 +56,15 @@ def test_each_request_in_the_readme_fits_its_contract(pattern: str, text: str) -
 @pytest.mark.parametrize(("path", "pattern"), CURL_FILES)
 def test_each_file_that_a_curl_sends_fits_the_contract_of_its_route(path: str, pattern: str) -> None:
     CONTRACTS[pattern].model_validate_json((ROOT / path).read_bytes(), strict=True)
+
+
+def test_the_estimate_in_the_readme_is_the_one_that_the_app_gives() -> None:
+    request = SectioningRequest.model_validate_json((ROOT / "samples/requests/code-review.json").read_bytes())
+    estimated = estimate("sectioning", request)
+    shown = re.search(r'^\{"pattern": "sectioning", "branches".*?\}\}$', README, re.MULTILINE | re.DOTALL)
+    assert shown
+    body = json.loads(shown.group().replace("{…}", "null"))
+    assert body == {**estimated.model_dump(), "policy": None}
 
 
 def test_the_refused_request_in_the_readme_is_refused_for_the_reasons_given() -> None:
