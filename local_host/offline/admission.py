@@ -24,7 +24,7 @@ class OverLimit(ApiError):
     def __init__(self, limit: Limit, retry_after_s: float) -> None:
         error = throttled(retry_after_s)
         super().__init__(error.status, error.message, kind=error.kind, code=error.code, headers=error.headers)
-        self.limit = limit
+        self.limit: Limit = limit
 
 
 class TokenBucket:
