@@ -16,6 +16,7 @@ from local_host.testing import running_host
 
 APP_DIR = Path(__file__).parents[2]
 RUN_LIMIT_S = 60.0
+POLL_S = 0.02
 
 JSON = dict[str, Any]
 
@@ -27,6 +28,7 @@ class Chorus:
     base_url: str
     session: aiohttp.ClientSession
     model: OfflineModel
+    host: running_host
 
     async def post(self, route: str, body: JSON) -> tuple[int, JSON, dict[str, str]]:
         async with self.session.post(f"{self.base_url}/api/{route}", json=body) as answer:
@@ -45,7 +47,7 @@ class Chorus:
         assert status == 202, accepted
         return accepted["id"]
 
-    async def result(self, run_id: str) -> JSON:
+    async def result(self, run_id: str, poll_s: float = POLL_S) -> JSON:
         """Poll as a caller does until there is a result."""
         async with asyncio.timeout(RUN_LIMIT_S):
             while True:
@@ -53,7 +55,7 @@ class Chorus:
                 if status == 200:
                     return body
                 assert status == 202, body
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(poll_s)
 
     async def until(self, run_id: str, condition: Any) -> JSON:
         """Look at the run's view until `condition(view)` holds."""
@@ -62,10 +64,10 @@ class Chorus:
                 _, view, _ = await self.get(f"runs/{run_id}/view")
                 if condition(view):
                     return view
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(POLL_S)
 
-    async def run(self, route: str, body: JSON) -> JSON:
-        return await self.result(await self.start(route, body))
+    async def run(self, route: str, body: JSON, poll_s: float = POLL_S) -> JSON:
+        return await self.result(await self.start(route, body), poll_s)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -73,4 +75,4 @@ async def chorus() -> AsyncIterator[Chorus]:
     async with OfflineModel(directed_faults=True) as model:
         env = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "offline", "AZURE_OPENAI_ENDPOINT": ""}
         async with running_host(APP_DIR, env=env) as host, aiohttp.ClientSession() as session:
-            yield Chorus(host.base_url, session, model)
+            yield Chorus(host.base_url, session, model, host)
