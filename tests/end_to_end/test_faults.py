@@ -38,6 +38,7 @@ from tests.end_to_end.fates import (
     calls_of,
     check,
     check_consistency,
+    ending_of,
     seconds,
     summary,
 )
@@ -51,6 +52,8 @@ POLL_S = 0.1
 MIXED_BRANCHES = 50
 MIXED_RATE = 0.05
 MIXED_SEEDS = (1, 2, 3)
+TOLERATED_PERCENTAGES = {1: 38, 2: 40, 3: 33}
+"""By seed, such that some of the runs fail, some do not, and some stand at the limit."""
 MIXED_BRANCH_TIMEOUT_S = 6.0
 HALF_WELL = ("first", "sick-1", "middle", "sick-2", "last")
 ALL_SICK = ("sick-1", "sick-2", "sick-3")
@@ -98,7 +101,10 @@ def mixed_cases() -> Iterable[Case]:
             pattern=pattern,
             ordeals={f"b{number:02}": drawn_ordeal(generator) for number in range(MIXED_BRANCHES)},
             structured=True,
-            policy={"branch_timeout_s": MIXED_BRANCH_TIMEOUT_S, "tolerated_failure_percentage": 50},
+            policy={
+                "branch_timeout_s": MIXED_BRANCH_TIMEOUT_S,
+                "tolerated_failure_percentage": TOLERATED_PERCENTAGES[seed],
+            },
         )
 
 
@@ -161,6 +167,11 @@ async def run_of(chorus: Chorus, case: Case) -> JSON:
     result = await chorus.run(case.pattern, case.request, POLL_S)
     assert time.monotonic() - began <= case.effective_policy["deadline_s"] + GRACE_S
     return result
+
+
+async def test_the_mixed_runs_are_of_both_kinds() -> None:
+    statuses = Counter(ending_of(case)[0] for case in MIXED.values())
+    assert min(statuses["failed"], statuses["partial"]) >= 3
 
 
 @pytest.mark.parametrize("case_id", CASES)
@@ -238,7 +249,7 @@ def ending_by_outcomes(result: JSON) -> tuple[str, str]:
     return ("succeeded" if statuses == {"succeeded"} else "partial"), "all_completed"
 
 
-@pytest.mark.parametrize("seed", MIXED_SEEDS)
+@pytest.mark.parametrize("seed", MIXED_SEEDS[:2])
 async def test_every_fault_that_the_service_drew_is_in_some_outcome(chorus: Chorus, seed: int) -> None:
     rates: dict[str, float] = {f"{kind.replace('-', '_')}_rate": MIXED_RATE for kind in RATE_KINDS}
     faults = Faults(**rates, straggler_rate=MIXED_RATE, latency_s=0.02, retry_after_s=0.05, seed=seed)
@@ -319,6 +330,16 @@ async def test_a_service_of_so_many_requests_a_second_serves_all_in_the_end(chor
     assert {outcome["status"] for outcome in outcomes} == {"succeeded"}
     assert sum(map(failed_attempts, outcomes)) == statistics.refused["requests_per_s"] > 0
     assert sum(outcome["usage"]["model_calls"] for outcome in outcomes) == statistics.calls
+
+
+async def test_a_throttled_branch_comes_back_no_earlier_than_it_was_told_to(chorus: Chorus) -> None:
+    told_s = 2.5  # longer than a retry takes that nobody told to wait, on a host that is not warm yet
+    sections = [{"name": "s", "instructions": f"Summarise. [[fault:throttle:{told_s}*1]]"}]
+    body = {"input": f"{MATERIAL} Told to wait.", "sections": sections, "aggregation": "concatenate"}
+    result = await chorus.run("sectioning", body)
+    (outcome,) = result["outcomes"]
+    assert (outcome["status"], outcome["attempts"]) == ("succeeded", 2)
+    assert told_s <= seconds(outcome) <= told_s + 1.0 + GRACE_S
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
