@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app import App, Measured, running_app
 from figures import Figures, table, verdict
+from measured_app import App, Measured, running_app
 
 STRAGGLER_RATE = 0.05
 STRAGGLER_FACTOR = 10

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app import App, Measured, running_app
 from figures import Figures, table, verdict
+from measured_app import App, Measured, running_app
 
 PLACES = 10
 MEAN_S = 0.2
