@@ -57,14 +57,14 @@ class Chorus:
                 assert status == 202, body
                 await asyncio.sleep(poll_s)
 
-    async def until(self, run_id: str, condition: Any) -> JSON:
+    async def until(self, run_id: str, condition: Any, poll_s: float = POLL_S) -> JSON:
         """Look at the run's view until `condition(view)` holds."""
         async with asyncio.timeout(RUN_LIMIT_S):
             while True:
                 _, view, _ = await self.get(f"runs/{run_id}/view")
                 if condition(view):
                     return view
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(poll_s)
 
     async def run(self, route: str, body: JSON, poll_s: float = POLL_S) -> JSON:
         return await self.result(await self.start(route, body), poll_s)

@@ -37,8 +37,8 @@ OUT_OF_TIME = frozenset({"branch_timed_out", "call_timed_out"})
 """Of a call at its branch's end either the call or the branch tells that the time was up."""
 
 ATTEMPTS = 3
-DEADLINE_S = 30.0
-BRANCH_TIMEOUT_S = 12.0
+DEADLINE_S = 45.0
+BRANCH_TIMEOUT_S = 20.0
 HUNG_BRANCH_TIMEOUT_S = 3.0
 GRACE_S = 2.0
 """How late a branch or a run may end."""
@@ -157,6 +157,11 @@ class Case:
         structured = self.structured or self.pattern == "voting"
         attempts = self.effective_policy["attempts"]
         return {name: fate_of(ordeal, attempts, structured) for name, ordeal in self.ordeals.items()}
+
+    @property
+    def prompt_branches(self) -> int:
+        """How many branches end without waiting for a retry or for their time to be up."""
+        return sum(fate.attempts == 1 and fate.status != "timed_out" for fate in self.fates.values())
 
     @property
     def aggregation_fate(self) -> Fate | None:
