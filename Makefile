@@ -43,10 +43,12 @@ format: $(READY) ## Format the code and fix what the linter can
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(READY) ## Measure overhead, cold start and host start
+bench: $(READY) ## Measure cold start, host start, overhead, the window and the tail
 	@$(BIN)/python benchmarks/cold_start.py
 	@$(BIN)/python benchmarks/host_start.py
 	@$(BIN)/python benchmarks/overhead.py
+	@$(BIN)/python benchmarks/window.py
+	@$(BIN)/python benchmarks/tail.py
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches

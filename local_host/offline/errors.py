@@ -51,6 +51,18 @@ def invalid_value(param: str, message: str) -> ApiError:
     return ApiError(400, f"Invalid value for '{param}': {message}", param=param, code="invalid_value")
 
 
+def throttled(retry_after_s: float) -> ApiError:
+    """A limit on requests was met; the headers say when to come back, as OpenAI's do."""
+    seconds = f"{retry_after_s:g}"
+    return ApiError(
+        429,
+        f"Rate limit reached for requests. Please try again in {seconds}s.",
+        kind="requests",
+        code="rate_limit_exceeded",
+        headers={"retry-after": seconds, "retry-after-ms": f"{retry_after_s * 1000:g}"},
+    )
+
+
 def _json_type(value: object) -> str:
     if value is None:
         return "null"

@@ -1,6 +1,7 @@
-"""Faults: how the offline model is told to be slow, to fail, to hang and to lie.
+"""Faults: how the offline model is told to be slow, to be full, to fail, to hang and to lie.
 
 Two sources, both reproducible: rates drawn by call number from a seed, and markers in the prompt that direct one call.
+Limits are neither: they refuse calls because of the calls before them (see `local_host.offline.admission`).
 """
 
 from __future__ import annotations
@@ -40,7 +41,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """The faults of a server. Rates are shares of all calls from 0 to 1 and, but for stragglers, exclude each other."""
+    """The faults of a server. Rates are shares of all calls from 0 to 1 and, but for stragglers, exclude each other.
+
+    At most `capacity` calls are served at a time, and `requests_per_s` a second, of which a second's worth may come
+    at once; None is no limit. A call over a limit suffers nothing else.
+    """
 
     latency_s: float = 0.0
     latency_sigma: float = 0.0
@@ -54,11 +59,16 @@ class Faults:
     malformed_rate: float = 0.0
     broken_body_rate: float = 0.0
     refusal_rate: float = 0.0
+    capacity: int | None = None
+    requests_per_s: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
+        self._check_limits()
         for field in fields(self):
             value = getattr(self, field.name)
+            if value is None:
+                continue
             if not math.isfinite(value) or (field.name != "seed" and value < 0):
                 raise ValueError(f"{field.name} is {value!r}: give a number of at least 0")
             if field.name.endswith("_rate") and value > 1:
@@ -69,6 +79,13 @@ class Faults:
                 f"The rates of hang, throttle, error, cut, malformed, broken-body and refusal add up to {total:g}: "
                 "one call suffers one of them, so keep the sum at 1 or less"
             )
+
+    def _check_limits(self) -> None:
+        if self.capacity is not None and (not isinstance(self.capacity, int) or self.capacity < 1):
+            raise ValueError(f"capacity is {self.capacity!r}: give a whole number of at least 1, or none for no limit")
+        per_s = self.requests_per_s
+        if per_s is not None and not (math.isfinite(per_s) and per_s > 0):
+            raise ValueError(f"requests_per_s is {per_s!r}: give a number above 0, or none for no limit")
 
     def rate(self, kind: FaultKind) -> float:
         """The share of calls that suffer `kind`."""
@@ -163,6 +180,13 @@ def add_fault_arguments(parser: argparse.ArgumentParser) -> None:
         "--broken-body-rate", type=float, default=0.0, metavar="RATE", help="bodies that are not whole JSON"
     )
     group.add_argument("--refusal-rate", type=float, default=0.0, metavar="RATE", help="polite refusals")
+    group.add_argument(
+        "--capacity", type=int, metavar="N", help="serve N calls at a time and answer all others with 429 at once"
+    )
+    group.add_argument(
+        "--requests-per-second", type=float, metavar="N",
+        help="serve N calls a second (a second's worth at once) and answer all others with 429",
+    )  # fmt: skip
     group.add_argument("--seed", type=int, default=0, help="another seed draws other calls")
     group.add_argument(
         "--directed-faults", action="store_true",
@@ -187,5 +211,7 @@ def faults_from_arguments(args: argparse.Namespace) -> Faults:
         malformed_rate=args.malformed_rate,
         broken_body_rate=args.broken_body_rate,
         refusal_rate=args.refusal_rate,
+        capacity=args.capacity,
+        requests_per_s=args.requests_per_second,
         seed=args.seed,
     )

@@ -8,15 +8,16 @@ import json
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Self
 
 from aiohttp import web
 
+from local_host.offline.admission import Admission, OverLimit
 from local_host.offline.answers import answer
 from local_host.offline.asks import Ask, Json, parse_body, read_chat, read_responses
-from local_host.offline.errors import ApiError
+from local_host.offline.errors import ApiError, invalid_value, throttled
 from local_host.offline.faults import DirectedFaults, Fault, Faults, without_markers
 from local_host.offline.material import without_repair
 from local_host.offline.replies import MODEL, MODEL_NAME, Reply, chat_body, count_tokens, fit, responses_body
@@ -58,12 +59,23 @@ class OfflineModel:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        self.faults = faults or Faults()
+        self._faults = faults or Faults()
+        self._admission = Admission(self._faults)
         self.statistics = Statistics()
         self._directed = DirectedFaults() if directed_faults else None
         self._host, self._port = host, port
         self._runner: web.AppRunner | None = None
         self._closing = asyncio.Event()
+
+    @property
+    def faults(self) -> Faults:
+        """What calls suffer, and the limits; may be changed while the model serves."""
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._faults = faults
+        self._admission.obey(faults)
 
     @property
     def base_url(self) -> str:
@@ -85,8 +97,9 @@ class OfflineModel:
         """The most model calls that were ever under way at one time."""
         return self.statistics.highest_concurrency
 
-    def reset(self) -> None:
-        """Starts the counts, the call numbers and the counted markers again."""
+    def reset(self, seed: int | None = None) -> None:
+        """Starts the counts, the call numbers, the counted markers and the limits again; `seed` draws other faults."""
+        self.faults = self.faults if seed is None else replace(self.faults, seed=seed)
         self.statistics.reset()
         if self._directed:
             self._directed.reset()
@@ -124,6 +137,7 @@ class OfflineModel:
             application.router.add_get(f"{prefix}/models", self._list_models)
             application.router.add_get(f"{prefix}/models/{{id}}", self._show_model)
         application.router.add_get("/admin/stats", self._show_statistics)
+        application.router.add_get("/admin/calls", self._show_calls)
         application.router.add_post("/admin/reset", self._reset_statistics)
         return application
 
@@ -155,16 +169,23 @@ class OfflineModel:
     def _generator(self, api: Api) -> Handler:
         async def generate(request: web.Request) -> web.StreamResponse:
             arrived = asyncio.get_running_loop().time()
-            number = self.statistics.begin()
+            call = self.statistics.begin()
             try:
-                return await self._generate(request, api, number, arrived)
+                ask = api.read(parse_body(await request.read()))
+                with self._admission.place():
+                    self.statistics.admit(call)
+                    return await self._generate(request, api, ask, call.number, arrived)
+            except OverLimit as exc:
+                self.statistics.refuse(call, exc.limit)
+                raise
             finally:
-                self.statistics.end()
+                self.statistics.end(call)
 
         return generate
 
-    async def _generate(self, request: web.Request, api: Api, number: int, arrived: float) -> web.StreamResponse:
-        ask = api.read(parse_body(await request.read()))
+    async def _generate(
+        self, request: web.Request, api: Api, ask: Ask, number: int, arrived: float
+    ) -> web.StreamResponse:
         fault = self.faults.draw(number)
         instructions, said = ask.instructions, ask.input
         if self._directed:
@@ -227,22 +248,26 @@ class OfflineModel:
     async def _show_statistics(self, _request: web.Request) -> web.Response:
         return web.json_response(self.statistics.as_json())
 
-    async def _reset_statistics(self, _request: web.Request) -> web.Response:
-        self.reset()
+    async def _show_calls(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.statistics.calls_as_json())
+
+    async def _reset_statistics(self, request: web.Request) -> web.Response:
+        self.reset(_seed_of(request))
         return web.json_response(self.statistics.as_json())
+
+
+def _seed_of(request: web.Request) -> int | None:
+    seed = request.query.get("seed")
+    try:
+        return None if seed is None else int(seed)
+    except ValueError:
+        raise invalid_value("seed", f"{seed!r} is no whole number.") from None
 
 
 def _raise_immediate(fault: Fault) -> None:
     """The refusals that a service gives at the door, before any work."""
     if fault.kind == "throttle":
-        seconds = f"{fault.retry_after_s:g}"
-        raise ApiError(
-            429,
-            f"Rate limit reached for {MODEL_NAME}. Please try again in {seconds}s.",
-            kind="requests",
-            code="rate_limit_exceeded",
-            headers={"retry-after": seconds, "retry-after-ms": f"{fault.retry_after_s * 1000:g}"},
-        )
+        raise throttled(fault.retry_after_s)
     if fault.kind == "bad-request":
         raise ApiError(400, "The request was rejected as a directed fault.", code="invalid_value")
     if fault.kind == "content-filter":

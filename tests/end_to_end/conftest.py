@@ -18,6 +18,7 @@ from local_host.testing import running_host
 
 APP_DIR = Path(__file__).parents[2]
 RUN_LIMIT_S = 60.0
+POLL_S = 0.02
 
 JSON = dict[str, Any]
 
@@ -44,6 +45,7 @@ class Chorus:
     base_url: str
     session: aiohttp.ClientSession
     model: OfflineModel
+    host: running_host
 
     async def post(self, route: str, body: JSON | None) -> tuple[int, JSON, dict[str, str]]:
         """POST JSON; None sends no body at all."""
@@ -69,7 +71,7 @@ class Chorus:
         assert status == 202, accepted
         return accepted["id"]
 
-    async def result(self, run_id: str) -> JSON:
+    async def result(self, run_id: str, poll_s: float = POLL_S) -> JSON:
         """Poll as a caller does until there is a result."""
         async with asyncio.timeout(RUN_LIMIT_S):
             while True:
@@ -77,25 +79,25 @@ class Chorus:
                 if status == 200:
                     return body
                 assert status == 202, body
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(poll_s)
 
-    async def until(self, run_id: str, condition: Any) -> JSON:
+    async def until(self, run_id: str, condition: Any, poll_s: float = POLL_S) -> JSON:
         """Look at the run's view until `condition(view)` holds."""
         async with asyncio.timeout(RUN_LIMIT_S):
             while True:
                 _, view, _ = await self.get(f"runs/{run_id}/view")
                 if condition(view):
                     return view
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(poll_s)
 
-    async def run(self, route: str, body: JSON) -> JSON:
-        return await self.result(await self.start(route, body))
+    async def run(self, route: str, body: JSON, poll_s: float = POLL_S) -> JSON:
+        return await self.result(await self.start(route, body), poll_s)
 
     async def model_calls(self, condition: Callable[[OfflineModel], bool]) -> None:
         """Wait until the model's calls are as `condition` says."""
         async with asyncio.timeout(RUN_LIMIT_S):
             while not condition(self.model):  # noqa: ASYNC110 - the server has no event for it
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(POLL_S)
 
 
 @asynccontextmanager
@@ -104,7 +106,7 @@ async def running_chorus(**env: str) -> AsyncGenerator[Chorus]:
     async with OfflineModel(directed_faults=True) as model:
         model_env = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "offline", "AZURE_OPENAI_ENDPOINT": ""}
         async with running_host(APP_DIR, env={**model_env, **env}) as host, aiohttp.ClientSession() as session:
-            yield Chorus(host.base_url, session, model)
+            yield Chorus(host.base_url, session, model, host)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

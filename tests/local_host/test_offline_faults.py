@@ -7,7 +7,7 @@ import json
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -18,6 +18,7 @@ from openai import AsyncOpenAI
 from local_host.offline.errors import ApiError
 from local_host.offline.faults import DIRECTED_KINDS, RATE_KINDS, DirectedFaults, Fault, Faults
 from local_host.offline_model import OfflineModel
+from tests.local_host.offline_calls import until
 
 LIMIT_S = 10.0
 JSON_FORMAT = {
@@ -35,13 +36,6 @@ def client_of(model: OfflineModel) -> AsyncOpenAI:
 async def ask(model: OfflineModel, prompt: str = "The disk was full.", **options: Any) -> Any:
     async with client_of(model) as client:
         return await client.responses.create(model="m", input=prompt, **options)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Waits for what the server's own task brings about."""
-    async with asyncio.timeout(LIMIT_S):
-        while not condition():  # noqa: ASYNC110 - the server has no event for a test to wait on
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

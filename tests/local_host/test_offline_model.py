@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -23,6 +22,7 @@ from openai.types.responses.response_create_params import ResponseCreateParamsNo
 
 from local_host.offline.asks import CHAT_PARAMETERS, RESPONSES_PARAMETERS
 from local_host.offline_model import OfflineModel
+from tests.local_host.offline_calls import start_process
 
 APP_DIR = Path(__file__).parents[2]
 LIMIT_S = 20.0
@@ -270,19 +270,6 @@ async def test_the_model_counts_what_it_did(model: OfflineModel, client: AsyncOp
     assert counted["active"] == 0
     _, after, _ = await request(model, "POST", "/admin/reset", headers={})
     assert after["calls"] == model.calls == model.tokens == 0
-
-
-async def start_process(*options: str) -> tuple[asyncio.subprocess.Process, str]:
-    """The model as a process of its own, and its base URL from the first line that it prints."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "local_host.offline_model", "--port", "0", *options,
-        cwd=APP_DIR, env=dict(os.environ), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    async with asyncio.timeout(LIMIT_S):
-        line = (await process.stdout.readline()).decode().strip()
-    assert line.startswith("Offline model on http://127.0.0.1:"), line
-    return process, line.removeprefix("Offline model on ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
