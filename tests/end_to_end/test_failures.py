@@ -8,7 +8,7 @@ from tests.end_to_end.conftest import JSON, Chorus, seconds
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BRANCH_TIMEOUT_S = 6.0
+BRANCH_TIMEOUT_S = 8.0
 
 FAULTS = {
     "throttled": "[[fault:throttle]]",
