@@ -22,7 +22,7 @@ sys.path.append(str(HERE.parent.parent))  # a script finds its own folder, and n
 
 import tables  # noqa: E402
 from measurement import Conditions, Measurement, measured  # noqa: E402
-from rows import ROWS, Row  # noqa: E402
+from rows import PACKAGES, ROWS, Row  # noqa: E402
 
 LATENCY_S = 0.2
 LATENCY_SIGMA = 0.3
@@ -77,7 +77,7 @@ def arguments() -> argparse.Namespace:
 
 def versions(rows: Sequence[Row], peers_python: Path) -> str:
     """The versions of what is compared."""
-    names = sorted({name for row in rows for name in row.packages})
+    names = sorted({name for row in rows for name in PACKAGES[row.module]})
     done = subprocess.run([peers_python, "-c", PACKAGE_VERSIONS, *names], capture_output=True, text=True, check=True)
     found = {
         **json.loads(done.stdout),

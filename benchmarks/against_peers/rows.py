@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,15 +12,27 @@ SHORT_CALL = {"timeout_s": 5.0, "retries": 4}
 SHORT_CALL_TEXT = "5 s a call, 4 retries by the openai client"
 DEFAULT_CALL_TEXT = "600 s a call, 2 retries by the openai client (its defaults)"
 
+HEDGED_POLICY = {"attempts": 5, "hedge": "p95"}
+"""What an engineer sets in Chorus who knows that calls hang: as many tries, and a second call beside a slow one."""
+
+PACKAGES = {
+    "plain_openai": ("openai",),
+    "pydantic_ai_gather": ("pydantic-ai-slim",),
+    "langgraph_send": ("langgraph", "langchain-openai"),
+    "agent_framework_concurrent": ("agent-framework-core", "agent-framework-orchestrations", "agent-framework-openai"),
+    "dbos_workflow": ("dbos",),
+    "chorus_http": (),
+}
+"""The packages of each program, whose versions are printed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One library with one set of settings. `module` is the program under `peers/`, `packages` name the versions."""
+    """One library with one set of settings. `module` is the program under `peers/`."""
 
     key: str
     title: str
     module: str
-    packages: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     settings: str
     needs_host: bool = False
@@ -32,7 +45,6 @@ ROWS = (
         key="openai",
         title="openai + gather",
         module="plain_openai",
-        packages=("openai",),
         settings=f"{DEFAULT_CALL_TEXT}; `asyncio.gather`",
     ),
     Row(
@@ -55,7 +67,6 @@ ROWS = (
         key="pydantic-ai",
         title="Pydantic AI + gather",
         module="pydantic_ai_gather",
-        packages=("pydantic-ai-slim",),
         settings=f"{DEFAULT_CALL_TEXT}; `asyncio.gather`",
     ),
     Row(
@@ -70,7 +81,6 @@ ROWS = (
         key="langgraph",
         title="LangGraph, Send",
         module="langgraph_send",
-        packages=("langgraph", "langchain-openai"),
         settings=f"{DEFAULT_CALL_TEXT}; no `retry_policy` (its default)",
     ),
     Row(
@@ -85,7 +95,6 @@ ROWS = (
         key="agent-framework",
         title="Microsoft Agent Framework, concurrent",
         module="agent_framework_concurrent",
-        packages=("agent-framework-core", "agent-framework-orchestrations", "agent-framework-openai"),
         settings=f"{DEFAULT_CALL_TEXT}; `ConcurrentBuilder`",
     ),
     Row(
@@ -100,7 +109,6 @@ ROWS = (
         key="dbos",
         title="DBOS on SQLite",
         module="dbos_workflow",
-        packages=("dbos",),
         settings=f"{DEFAULT_CALL_TEXT}; steps not retried (its default); `gather(return_exceptions=True)`, as its "
         "documentation asks for",
     ),
@@ -124,8 +132,8 @@ ROWS = (
         key="chorus-hedged",
         title="Chorus, hedged",
         module="chorus_http",
-        options={"policy": {"attempts": 5, "hedge": "p95"}},
-        settings='`{"attempts": 5, "hedge": "p95"}`, `deadline_s` = the limit',
+        options={"policy": HEDGED_POLICY},
+        settings=f"policy `{json.dumps(HEDGED_POLICY)}`, `deadline_s` = the limit",
         needs_host=True,
         ships_so=False,
     ),

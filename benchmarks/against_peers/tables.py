@@ -46,7 +46,7 @@ def fault_row(measurement: Measurement, limit_s: float) -> list[str]:
         str(sum(run.error is not None for run in runs)),
         str(sum(run.over_limit for run in runs)),
         f"{measurement.model_calls / count:.1f}",
-        f"{measurement.tokens / count:,.0f}",
+        tokens_a_run(measurement),
     ]
 
 
@@ -59,12 +59,17 @@ def time_to_result(measurement: Measurement, quantile: float, limit_s: float) ->
 
 def without_faults(alone: Sequence[Measurement], loaded: Sequence[Measurement], critical_path_s: float) -> str:
     """How much longer a run takes than its slowest call."""
-    headings = ["", "alone: median", "min", "max", "under the load: median", "p99"]
+    headings = ["", "alone: median", "min", "max", "under the load: median", "p99", "tokens a run"]
     loaded_by_key = {each.row.key: each for each in loaded}
     return markdown(
         headings,
         [
-            [each.row.title, *spread(each, critical_path_s), *upper(loaded_by_key[each.row.key], critical_path_s)]
+            [
+                each.row.title,
+                *spread(each, critical_path_s),
+                *upper(loaded_by_key[each.row.key], critical_path_s),
+                tokens_a_run(each),
+            ]
             for each in alone
         ],
     )
@@ -91,6 +96,11 @@ def overheads_s(measurement: Measurement, critical_path_s: float) -> list[float]
     if any(run.texts != SECTIONS for run in measurement.runs):
         return []
     return sorted(run.wall_s - critical_path_s for run in measurement.runs)
+
+
+def tokens_a_run(measurement: Measurement) -> str:
+    """What the model counted, input and output; without faults the same for everyone who sends the same prompts."""
+    return f"{measurement.tokens / len(measurement.runs):,.0f}" if measurement.runs else NONE
 
 
 def settings(measurements: Sequence[Measurement]) -> str:
