@@ -10,6 +10,8 @@ class MeasuredRun:
     """One run: how long it took to end, and what it gave."""
 
     wall_s: float
+    late_s: float
+    """How much later than the clock would have it the run started: more than a little means an overloaded process."""
     texts: int = 0
     """Sections with a text; 0 when the run gave no result."""
     error: str | None = None

@@ -24,6 +24,8 @@ GRACE_S = 1.0
 """How much longer than its limit a caller waits for a run: the answer at the limit must still arrive."""
 START_AND_END_LIMIT_S = 90.0
 SHOWN_LINES = 12
+TOLERATED_BUSY_SHARE = 0.75
+TOLERATED_DELAY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +48,20 @@ class Measurement:
     runs: tuple[MeasuredRun, ...] = ()
     model_calls: int = 0
     tokens: int = 0
-    faults: int = 0
+    busy: float | None = None
+    """How much of the processors' time was used during the runs, by anybody, from 0 to 1; None when it is not known."""
     why_not: str | None = None
 
     @property
     def errors(self) -> Counter[str]:
         """What the library raised, by kind."""
         return Counter(run.error for run in self.runs if run.error is not None)
+
+    @property
+    def distorted(self) -> bool:
+        """Whether the times say more about an overloaded machine than about the library."""
+        late = any(run.late_s > TOLERATED_DELAY_S for run in self.runs)
+        return late or (self.busy is not None and self.busy > TOLERATED_BUSY_SHARE)
 
 
 class PeerFailed(Exception):
@@ -95,7 +104,7 @@ def carried_out(row: Row, conditions: Conditions, all_started: Callable[[], None
         tuple(MeasuredRun(**each) for each in report["runs"]),
         statistics["calls"],
         statistics["tokens"]["total"],
-        sum(statistics["faults"].values()),
+        report["busy"],
     )
 
 

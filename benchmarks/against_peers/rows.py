@@ -81,7 +81,7 @@ ROWS = (
         key="langgraph",
         title="LangGraph, Send",
         module="langgraph_send",
-        settings=f"{DEFAULT_CALL_TEXT}; no `retry_policy` (its default)",
+        settings="no time limit a call, 2 retries by the openai client (`ChatOpenAI`'s defaults); no `retry_policy`",
     ),
     Row(
         key="langgraph-tuned",

@@ -18,9 +18,10 @@ from typing import Any, TextIO
 from urllib.request import ProxyHandler, Request, build_opener
 
 from job import CannotRun, Run, Setup
+from machine_load import ProcessorTime, busy_share
 from measured_run import MeasuredRun
 
-WARM_UP_LIMIT_S = 5.0
+WARM_UP_LIMIT_S = 3.0
 SETTLE_LIMIT_S = 5.0
 SETTLE_POLL_S = 0.1
 ADMIN_LIMIT_S = 10.0
@@ -65,34 +66,39 @@ async def carried_out(order: Order, report: TextIO) -> dict[str, Any]:
         await warm_up(run)
         await settled(order.admin_url)
         await admin(order.admin_url, "reset", method="POST")
-        measured = await all_runs(run, order, report)
+        measured, busy = await all_runs(run, order, report)
         await settled(order.admin_url)
         statistics = await admin(order.admin_url, "stats")
-    return {"runs": [asdict(each) for each in measured], "statistics": statistics}
+    return {"runs": [asdict(each) for each in measured], "statistics": statistics, "busy": busy}
 
 
 async def warm_up(run: Run) -> None:
     """One run that nobody counts, so that lazy imports and first connections are paid for; it may meet faults."""
-    outcome = await timed(run, WARM_UP_LIMIT_S)
+    outcome = await timed(run, WARM_UP_LIMIT_S, time.perf_counter())
     print(f"warm-up: {outcome}", file=sys.stderr)
 
 
-async def all_runs(run: Run, order: Order, report: TextIO) -> list[MeasuredRun]:
-    """Start each run when its time has come; a run that takes long delays no other."""
+async def all_runs(run: Run, order: Order, report: TextIO) -> tuple[list[MeasuredRun], float | None]:
+    """Start each run when its time has come; a run that takes long delays no other. Also how busy the machine was."""
+    before = ProcessorTime.now()
     if order.interval_s == 0:
-        return [await timed(run, order.patience_s) for _ in range(order.runs)]
+        measured = [await timed(run, order.patience_s, time.perf_counter()) for _ in range(order.runs)]
+        return measured, busy_share(before)
     begin = time.perf_counter()
     under_way: list[asyncio.Task[MeasuredRun]] = []
     for number in range(order.runs):
-        await asyncio.sleep(begin + number * order.interval_s - time.perf_counter())
-        under_way.append(asyncio.create_task(timed(run, order.patience_s)))
+        due = begin + number * order.interval_s
+        await asyncio.sleep(due - time.perf_counter())
+        under_way.append(asyncio.create_task(timed(run, order.patience_s, due)))
+    busy = busy_share(before)
     tell(report, "started")
-    return await asyncio.gather(*under_way)
+    return await asyncio.gather(*under_way), busy
 
 
-async def timed(run: Run, patience_s: float) -> MeasuredRun:
-    """One run with its end, whatever that is."""
+async def timed(run: Run, patience_s: float, due: float) -> MeasuredRun:
+    """One run with its end, whatever that is. `due` is when the clock would have it start."""
     started = time.perf_counter()
+    late_s = started - due
     error = None
     texts = []
     try:
@@ -104,8 +110,8 @@ async def timed(run: Run, patience_s: float) -> MeasuredRun:
         error = type(exc).__name__
     wall_s = time.perf_counter() - started
     if patience.expired():
-        return MeasuredRun(wall_s, over_limit=True)
-    return MeasuredRun(wall_s, sum(bool(text) for text in texts), error)
+        return MeasuredRun(wall_s, late_s, over_limit=True)
+    return MeasuredRun(wall_s, late_s, sum(bool(text) for text in texts), error)
 
 
 async def settled(admin_url: str) -> None:

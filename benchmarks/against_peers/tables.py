@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from job import TOPICS
-from measurement import Measurement
+from measurement import TOLERATED_BUSY_SHARE, TOLERATED_DELAY_S, Measurement
 
 SECTIONS = len(TOPICS)
 NONE = "-"
@@ -26,6 +26,7 @@ def under_faults(measurements: Sequence[Measurement], limit_s: float) -> str:
         "over the limit",
         "calls a run",
         "tokens a run",
+        "machine busy",
     ]
     return markdown(headings, [fault_row(each, limit_s) for each in measurements])
 
@@ -34,7 +35,7 @@ def fault_row(measurement: Measurement, limit_s: float) -> list[str]:
     """A line of the table of faults."""
     runs = measurement.runs
     if not runs:
-        return [measurement.row.title, "not run", *[NONE] * 8]
+        return [measurement.row.title, "not run", *[NONE] * 9]
     count = len(runs)
     return [
         measurement.row.title,
@@ -47,6 +48,7 @@ def fault_row(measurement: Measurement, limit_s: float) -> list[str]:
         str(sum(run.over_limit for run in runs)),
         f"{measurement.model_calls / count:.1f}",
         tokens_a_run(measurement),
+        busy(measurement),
     ]
 
 
@@ -59,7 +61,7 @@ def time_to_result(measurement: Measurement, quantile: float, limit_s: float) ->
 
 def without_faults(alone: Sequence[Measurement], loaded: Sequence[Measurement], critical_path_s: float) -> str:
     """How much longer a run takes than its slowest call."""
-    headings = ["", "alone: median", "min", "max", "under the load: median", "p99", "tokens a run"]
+    headings = ["", "alone: median", "min", "max", "under the load: median", "p99", "machine busy", "tokens a run"]
     loaded_by_key = {each.row.key: each for each in loaded}
     return markdown(
         headings,
@@ -68,6 +70,7 @@ def without_faults(alone: Sequence[Measurement], loaded: Sequence[Measurement], 
                 each.row.title,
                 *spread(each, critical_path_s),
                 *upper(loaded_by_key[each.row.key], critical_path_s),
+                busy(loaded_by_key[each.row.key]),
                 tokens_a_run(each),
             ]
             for each in alone
@@ -79,7 +82,7 @@ def spread(measurement: Measurement, critical_path_s: float) -> list[str]:
     """Median, least and most overhead."""
     overheads = overheads_s(measurement, critical_path_s)
     if not overheads:
-        return ["not run", NONE, NONE]
+        return [without_overhead(measurement), NONE, NONE]
     return [milliseconds(value) for value in (statistics.median(overheads), overheads[0], overheads[-1])]
 
 
@@ -87,8 +90,13 @@ def upper(measurement: Measurement, critical_path_s: float) -> list[str]:
     """Median and 99th percentile of the overhead."""
     overheads = overheads_s(measurement, critical_path_s)
     if not overheads:
-        return ["not run", NONE]
+        return [without_overhead(measurement), NONE]
     return [milliseconds(statistics.median(overheads)), milliseconds(overheads[math.ceil(0.99 * len(overheads)) - 1])]
+
+
+def without_overhead(measurement: Measurement) -> str:
+    """Why there is no overhead to tell."""
+    return "not whole" if measurement.runs else "not run"
 
 
 def overheads_s(measurement: Measurement, critical_path_s: float) -> list[float]:
@@ -103,19 +111,33 @@ def tokens_a_run(measurement: Measurement) -> str:
     return f"{measurement.tokens / len(measurement.runs):,.0f}" if measurement.runs else NONE
 
 
+def busy(measurement: Measurement) -> str:
+    """How busy the machine was, with a mark when that distorts the times."""
+    if not measurement.runs:
+        return NONE
+    known = "?" if measurement.busy is None else f"{100 * measurement.busy:.0f} %"
+    return f"{known} (!)" if measurement.distorted else known
+
+
 def settings(measurements: Sequence[Measurement]) -> str:
     """What each row was told."""
     return markdown(["", "settings"], [[each.row.title, each.row.settings] for each in measurements])
 
 
 def notes(measurements: Sequence[Measurement]) -> str:
-    """What the libraries raised, and which rows could not be run."""
+    """What the libraries raised, which rows could not be run, and which say little."""
     lines = [f"- {each.row.title} was not run: {each.why_not}" for each in measurements if each.why_not]
+    if any(each.distorted for each in measurements):
+        lines.append(
+            f"- (!) More than {TOLERATED_BUSY_SHARE:.0%} of the machine's processors were busy, or runs started more "
+            f"than {TOLERATED_DELAY_S:g} s late: these are the times of an overloaded machine. Measure again on a "
+            "quiet one, or with a longer --interval-s."
+        )
     for each in measurements:
         if each.errors:
             kinds = ", ".join(f"{kind} ({count})" for kind, count in each.errors.most_common())
             lines.append(f"- {each.row.title} raised {kinds}")
-    return "\n".join(lines)
+    return "\n".join(dict.fromkeys(lines))
 
 
 def share(part: int, whole: int) -> str:
