@@ -50,6 +50,20 @@ bench: $(READY) ## Measure cold start, host start, overhead, the window and the 
 	@$(BIN)/python benchmarks/window.py
 	@$(BIN)/python benchmarks/tail.py
 
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.ready
+
+$(PEERS_READY): benchmarks/against_peers/requirements.txt .python-version
+	@echo "Setting up the environment of the peers (once; about a minute) …"
+	@python=$$(PYTHON='$(PYTHON)' bash local_host/find_python.sh) && \
+	 "$$python" -m venv --clear $(PEERS) && \
+	 $(PEERS)/bin/python -m pip install -qq --disable-pip-version-check --requirement $< && \
+	 touch $@
+
+.PHONY: bench-peers
+bench-peers: $(READY) $(PEERS_READY) ## Measure Chorus side by side with other libraries (15 minutes)
+	@$(BIN)/python benchmarks/against_peers/compare.py --peers-python $(PEERS)/bin/python $(ARGS)
+
 .PHONY: clean
 clean: ## Remove the virtual environment and caches
 	@rm -rf $(VENV) .ruff_cache .hypothesis
