@@ -7,6 +7,8 @@ import json
 from shared.contracts.agent import AgentSpec
 from shared.prompts import instructions_for
 
+USUAL_OUTPUT_TOKENS = 500
+"""Of an answer, before any is known."""
 BYTES_PER_TOKEN = 4
 """UTF-8 bytes: some four letters of English, little more than one character of Chinese or Japanese."""
 
@@ -20,3 +22,8 @@ def estimated_input_tokens(agent: AgentSpec, prompt: str) -> int:
     """About how many input tokens a call of `agent` on `prompt` has."""
     schema = json.dumps(agent.output_schema) if agent.output_schema is not None else ""
     return sum(estimated_tokens(text) for text in (instructions_for(agent.instructions), prompt, schema))
+
+
+def estimated_output_tokens(agent: AgentSpec, usual_tokens: int = USUAL_OUTPUT_TOKENS) -> int:
+    """About how many tokens an answer of `agent` has, when its answers usually have `usual_tokens`."""
+    return usual_tokens if agent.max_output_tokens is None else min(agent.max_output_tokens, usual_tokens)
