@@ -46,7 +46,7 @@ def certainty(successes: int, failures: int, branches: int, policy: RunPolicy) -
 
     More failures than are tolerated, or so many that too few branches are left to succeed, cannot be made good.
     """
-    if not _tolerates(failures, branches, policy) or branches - failures < (policy.min_successful or 1):
+    if branches - failures < (policy.min_successful or 1) or not _tolerates(failures, branches, policy):
         return "failure_tolerance_exceeded"
     enough = policy.stop_early and policy.min_successful is not None and successes >= policy.min_successful
     return "min_successful_reached" if enough else None

@@ -9,6 +9,8 @@ from pydantic import Field, ValidationInfo
 
 from shared.contracts.base import TRUSTED, Contract, misfit
 
+USUAL_HEDGE_PERCENTAGE = 20.0
+
 
 class RunPolicy(Contract):
     """Limits and tolerances of one run; every field has a default that works.
@@ -38,7 +40,7 @@ class RunPolicy(Contract):
     """Make a second call for a branch whose call has taken this long; the first success wins."""
     hedge: Literal["p95"] | None = None
     """The same, with the time learned from the run's own completed calls; see `shared/scheduling/hedging.py`."""
-    max_hedge_percentage: Annotated[float, Field(gt=0, le=100)] = 20.0
+    max_hedge_percentage: Annotated[float, Field(gt=0, le=100)] = USUAL_HEDGE_PERCENTAGE
     """Extra calls of hedging, as a share of the run's branches (rounded up)."""
     max_total_tokens: Annotated[int, Field(ge=1)] | None = None
     """No call starts once the run has spent so many tokens, input and output together."""
@@ -53,26 +55,35 @@ class RunPolicy(Contract):
         return self.hedge is not None or self.hedge_after_s is not None
 
     def contradictions(self, branches: int) -> Iterator[tuple[str, str]]:
-        """Each field that makes no sense beside the others, as the caller stated them, and why.
+        """Each field that makes no sense beside the others, and why. A policy that a run has followed has none.
 
-        Only for a policy that has just come in: one from history states the defaults too.
+        Only for a policy that has just come in: one from history may be older than a rule.
         """
-        stated = self.model_fields_set
-        branch_s = min(self.branch_timeout_s, self.deadline_s)
         if self.min_successful is not None and self.min_successful > branches:
-            reason = f"min_successful is {self.min_successful}, but the run has only {branches} branches"
-            yield "min_successful", reason
+            count = "1 branch" if branches == 1 else f"{branches} branches"
+            reason = f"min_successful is {self.min_successful}, but the run has only {count}"
+            yield "min_successful", f"{reason}; lower min_successful"
         if self.stop_early and self.min_successful is None:
             yield "stop_early", "stop_early stops at min_successful; state min_successful too"
-        if self.hedge is not None and self.hedge_after_s is not None:
-            yield "hedge", "hedge learns the time that hedge_after_s states; give one of the two"
-        if "max_hedge_percentage" in stated and not self.hedges:
-            yield "max_hedge_percentage", "max_hedge_percentage has no use without hedge or hedge_after_s"
-        if self.hedge_after_s is not None and self.hedge_after_s >= branch_s:
-            yield "hedge_after_s", f"a branch ends after {branch_s:g} s, so none would ever be hedged"
-        if self.branch_timeout_s > self.deadline_s and {"branch_timeout_s", "deadline_s"} <= stated:
+        if self.branch_timeout_s > self.deadline_s and {"branch_timeout_s", "deadline_s"} <= self.model_fields_set:
             reason = f"a branch cannot have {self.branch_timeout_s:g} s in a run that ends after {self.deadline_s:g} s"
             yield "branch_timeout_s", f"{reason}; lower branch_timeout_s or raise deadline_s"
+        yield from self._contradictions_of_hedging()
+
+    def _contradictions_of_hedging(self) -> Iterator[tuple[str, str]]:
+        if not self.hedges:
+            if self.max_hedge_percentage != USUAL_HEDGE_PERCENTAGE:
+                yield "max_hedge_percentage", "max_hedge_percentage has no use without hedge or hedge_after_s"
+            return
+        if self.hedge is not None and self.hedge_after_s is not None:
+            yield "hedge", "hedge learns the time that hedge_after_s states; give one of the two"
+        if self.max_concurrency == 1:
+            reason = "a second call beside the first needs a second place; raise max_concurrency or do not hedge"
+            yield "max_concurrency", reason
+        branch_s = min(self.branch_timeout_s, self.deadline_s)
+        if self.hedge_after_s is not None and self.hedge_after_s >= branch_s:
+            reason = f"a branch ends after {branch_s:g} s, so none would ever be hedged"
+            yield "hedge_after_s", f"{reason}; lower hedge_after_s or raise branch_timeout_s and deadline_s"
 
 
 def check_policy(policy: RunPolicy, branches: int, info: ValidationInfo) -> None:

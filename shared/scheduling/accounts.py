@@ -8,7 +8,7 @@ from typing import Any
 from shared.aggregation.completion import Interruption
 from shared.contracts.branch import BranchError, BranchOutcome, BranchStatus, Usage
 from shared.errors import CallTimedOut
-from shared.scheduling.schedule import Record, Report
+from shared.scheduling.record import Record, Report
 
 CUT_SHORT: dict[Interruption, tuple[BranchStatus, str]] = {
     "deadline_exceeded": ("timed_out", "the run's deadline passed"),
@@ -27,8 +27,10 @@ def outcome_of(record: Record, *, run_deadline: datetime, cut_by: Interruption |
     """What became of a branch; `cut_by` says why the run ended before those that are not decided."""
     if record.decided and record.last is not None:
         return _own(record, record.last, run_deadline)
+    if record.decided and record.late_for_attempt is not None:
+        return _outcome(record, "timed_out", _late(record, record.late_for_attempt, run_deadline), ended_at=now)
     if record.decided:
-        return _outcome(record, *_defect(record), ended_at=now)
+        return _outcome(record, "failed", _lost(record), ended_at=now)
     return _outcome(record, *_cut_short(record, cut_by or "cancelled"), ended_at=now)
 
 
@@ -45,24 +47,30 @@ def _own(record: Record, report: Report, run_deadline: datetime) -> BranchOutcom
         kept = {field: report[field] for field in ("output", "model", "truncated")}
         return _outcome(record, "succeeded", None, ended_at=report["ended_at"], **kept)
     error, status = BranchError.model_validate(report["error"]), report["status"]
-    if status == "failed" and error.code == CallTimedOut.code:
+    if status == "timed_out":
+        error = _out_of_time(record, error.message, _before(record, report), run_deadline)
+    elif error.code == CallTimedOut.code:
         status = "timed_out"
-    if report["status"] == "timed_out" and record.deadline == run_deadline:
-        status, why = CUT_SHORT["deadline_exceeded"]
-        error = BranchError(code="deadline_exceeded", message=f"{why} before the branch ended", retriable=True)
-    if report["status"] == "timed_out":
-        error = error.model_copy(update={"message": error.message + _before(record, report)})
     return _outcome(record, status, error, ended_at=report["ended_at"])
 
 
-def _defect(record: Record) -> tuple[BranchStatus, BranchError]:
-    """A branch without a deciding report: its orchestration failed, or its next attempt came too late."""
-    name = record.branch.name
-    if record.late_for_attempt is not None:
-        message = f"the time was up before attempt {record.late_for_attempt} began{_before(record)}"
-        return "timed_out", BranchError(code="branch_timed_out", message=message, retriable=True)
-    message = f"branch {name!r} ended without an outcome: {record.lost}"
-    return "failed", BranchError(code="branch_failed", message=message, retriable=True)
+def _late(record: Record, attempt: int, run_deadline: datetime) -> BranchError:
+    """The next attempt found no place before the branch's time was up."""
+    return _out_of_time(record, f"the time was up before attempt {attempt} began", _before(record), run_deadline)
+
+
+def _out_of_time(record: Record, what: str, before: str, run_deadline: datetime) -> BranchError:
+    """Whether a branch's own time was up or its run's: a longer `branch_timeout_s` helps the former only."""
+    if record.deadline != run_deadline:
+        return BranchError(code="branch_timed_out", message=what + before, retriable=True)
+    _, why = CUT_SHORT["deadline_exceeded"]
+    return BranchError(code="deadline_exceeded", message=f"{why} before the branch ended{before}", retriable=True)
+
+
+def _lost(record: Record) -> BranchError:
+    """The last call's orchestration failed, or was terminated."""
+    message = f"branch {record.branch.name!r} ended without an outcome: {record.lost}{_before(record)}"
+    return BranchError(code="branch_failed", message=message, retriable=True)
 
 
 def _cut_short(record: Record, cut_by: Interruption) -> tuple[BranchStatus, BranchError]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from shared.contracts.agent import AgentSpec
+from shared.token_estimate import USUAL_OUTPUT_TOKENS, estimated_output_tokens
+
 
 class Budget:
     """The tokens of a run: those that ended calls have cost, and an estimate for those in flight.
@@ -27,12 +30,13 @@ class Budget:
         """Tokens not spent yet; None without a limit."""
         return None if self._limit is None else max(0, self._limit - self._spent)
 
-    def estimate(self, input_tokens: int) -> int:
-        """What a call may cost: its input, and as much output as the run's calls had on average so far."""
-        return input_tokens + (self._output_tokens // self._answers if self._answers else 0)
+    def estimate(self, agent: AgentSpec, input_tokens: int) -> int:
+        """What a call may cost: its input, and as much output as the run's answers had on average so far."""
+        usual = -(-self._output_tokens // self._answers) if self._answers else USUAL_OUTPUT_TOKENS
+        return input_tokens + estimated_output_tokens(agent, usual)
 
     def allows(self, tokens: int) -> bool:
-        """Whether a call of about so many tokens may start now."""
+        """Whether a call of about so many tokens may start now; one alone always may while anything is left."""
         if self._limit is None:
             return True
         if self._reserved == 0:
@@ -43,9 +47,12 @@ class Budget:
         """A call of about so many tokens started."""
         self._reserved += tokens
 
-    def settle(self, reserved: int, total_tokens: int, output_tokens: int) -> None:
-        """A call that had been reserved ended and has cost so much."""
-        self._reserved -= reserved
+    def release(self, tokens: int) -> None:
+        """A call for which so many were reserved has ended, or nobody waits for it any more."""
+        self._reserved -= tokens
+
+    def spend(self, total_tokens: int, output_tokens: int) -> None:
+        """A call has cost so much."""
         self._spent += total_tokens
         if output_tokens:
             self._answers += 1

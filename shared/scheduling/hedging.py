@@ -12,7 +12,7 @@ MARGIN = 1.5
 """A learned wait is so many times the 95th percentile: most calls above the percentile itself are not stuck."""
 LEAST_COMPLETED = 3
 LEAST_COMPLETED_SHARE = 0.75
-"""Of the calls started, successful ones, before the percentile says anything."""
+"""Of the first calls and retries that have not failed, successes, before the percentile says anything."""
 LEAST_WAIT_S = 0.1
 
 
@@ -20,14 +20,14 @@ class Hedging:
     """Decides how long a call may take before it is hedged, and how many extra calls there may be.
 
     `hedge_after_s` states the wait. `hedge: "p95"` learns it: `MARGIN` times the 95th percentile of the run's own
-    successful calls, once three quarters of the calls have succeeded.
+    successful calls, once three quarters of those that have not failed are done.
     """
 
     def __init__(self, policy: RunPolicy, branches: int) -> None:
         self._stated_s = policy.hedge_after_s
         self._learns = policy.hedge is not None
         self._left = ceil(branches * policy.max_hedge_percentage / 100) if policy.hedges else 0
-        self._started = 0
+        self._hopeful = 0
         self._durations_s: list[float] = []
 
     @property
@@ -39,7 +39,11 @@ class Hedging:
 
     def started(self) -> None:
         """A call started that is no hedge."""
-        self._started += 1
+        self._hopeful += 1
+
+    def failed(self, is_hedge: bool) -> None:
+        """A call ended without an answer."""
+        self._hopeful -= not is_hedge
 
     def succeeded(self, duration_s: float) -> None:
         """A call succeeded after so many seconds."""
@@ -52,7 +56,7 @@ class Hedging:
 
     def _learned_s(self) -> float | None:
         completed = len(self._durations_s)
-        if completed < max(LEAST_COMPLETED, LEAST_COMPLETED_SHARE * self._started):
+        if completed < max(LEAST_COMPLETED, LEAST_COMPLETED_SHARE * self._hopeful):
             return None
         rank = ceil(completed * 0.95)
         return max(LEAST_WAIT_S, MARGIN * self._durations_s[rank - 1])

@@ -1,19 +1,19 @@
 """The schedule of a fan-out: which branch is called when, again, twice, or no more.
 
-It is told what happens (`ended`) and asked what to do (`due`, `wake_at`, `finished`, `certain`). It knows no clock:
-every question carries the time. All rules of a run meet here: attempts and their waits, the window, hedging, the
-budget, and the tolerances. A call takes constant time however many branches there are, because all of this happens
-again at each replay.
+It is told what happens (`ended`, `lost`) and asked what to do (`due`, `losers`) and when (`wants_turn`, `wake_at`,
+`finished`, `certain`). It knows no clock: every question carries the time. All rules of a run meet here: attempts and
+their waits, the window, hedging, the budget, and the tolerances. What an event costs hardly grows with the number of
+branches, because all of this happens again at each replay.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
-from typing import Any
+from typing import Literal
 
 from shared.aggregation.completion import Certainty, certainty
 from shared.backoff import retry_delay_s
@@ -22,52 +22,25 @@ from shared.contracts.policy import RunPolicy
 from shared.errors import RateLimited
 from shared.scheduling.budget import Budget
 from shared.scheduling.hedging import MAX_HEDGES_PER_BRANCH, Hedging
+from shared.scheduling.record import Call, Record, Report
 from shared.scheduling.window import AdaptiveWindow
 from shared.token_estimate import estimated_input_tokens
 
-Report = Mapping[str, Any]
-"""An `AttemptOutcome` as JSON."""
 
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """One call for a branch. `number` counts the branch's calls from 1."""
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A call that may start: its branch, whether it is a second one, and the tokens to reserve for it."""
 
     record: Record
-    number: int
     is_hedge: bool
-    started_at: datetime
-    deadline: datetime
-    reserved_tokens: int
-    window_number: int
-    in_flight: bool = True
-
-
-@dataclass(slots=True, eq=False)
-class Record:
-    """All that is known of a branch. `last` is the report that decides, `lost` the words of a call without one."""
-
-    branch: Branch
-    started_at: datetime | None = None
-    deadline: datetime | None = None
-    calls: list[Call] = field(default_factory=list[Call])
-    reports: list[Report] = field(default_factory=list[Report])
-    attempts: int = 0
-    in_flight: int = 0
-    input_tokens: int | None = None
-    decided: bool = False
-    last: Report | None = None
-    lost: str | None = None
-    late_for_attempt: int | None = None
-
-    @property
-    def hedges(self) -> int:
-        """Calls beside the first and its retries."""
-        return len(self.calls) - self.attempts
+    tokens: int
 
 
 class Schedule:
-    """The calls of one fan-out. `key` tells the run apart from others, for the jitter of its waits."""
+    """The calls of one fan-out. `key` tells the run apart from others, for the jitter of its waits.
+
+    `reused` branches have succeeded before: they count for the policy and are not called.
+    """
 
     def __init__(
         self,
@@ -80,8 +53,6 @@ class Schedule:
         reused: int = 0,
     ) -> None:
         self.records = {branch.name: Record(branch) for branch in branches}
-        self.withheld = False
-        """Whether the budget kept a branch from a call."""
         self._policy = policy
         self._run_deadline = run_deadline
         self._budget = budget
@@ -97,6 +68,7 @@ class Schedule:
         self._branches = len(branches) + reused
         self._successes = reused
         self._failures = 0
+        self._withheld = 0
         self._order = 0
         self._closed = False
 
@@ -108,13 +80,25 @@ class Schedule:
         return self._undecided == 0
 
     @property
-    def certain(self) -> Certainty | None:
-        """What the other branches cannot change any more."""
-        return None if self.finished else certainty(self._successes, self._failures, self._branches, self._policy)
+    def withheld(self) -> bool:
+        """Whether the budget kept a branch from a call."""
+        return self._withheld > 0
+
+    @property
+    def certain(self) -> Certainty | Literal["budget_exhausted"] | None:
+        """What the other branches cannot change any more; one that the budget keeps back is as good as failed."""
+        if self.finished:
+            return None
+        failures, branches = self._failures, self._branches
+        found = certainty(self._successes, failures, branches, self._policy)
+        if found is None and self._withheld:
+            missed = certainty(self._successes, failures + self._withheld, branches, self._policy) is not None
+            return "budget_exhausted" if missed else None
+        return found
 
     def wants_turn(self, now: datetime, armed: datetime | None) -> bool:
         """Whether there is something to do, or a moment to wake at before the `armed` one."""
-        if self._losers or self.certain or self._next(now) is not None or self.finished:  # `_next` may finish it
+        if self.finished or self._losers or self.certain or self._next(now) is not None:
             return True
         wake = self.wake_at(now)
         return wake is not None and (armed is None or wake < armed)
@@ -123,18 +107,24 @@ class Schedule:
         """The next moment at which time alone makes a call due; None when only the end of a call can."""
         if self._in_flight >= self._window.size:
             return None
+        if self._window.is_closed(now):
+            return self._window.closed_until
         moments = [self._retries[0][0]] if self._retries else []
-        if (straggler := self._straggler()) is not None and (after_s := self._hedging.after_s) is not None:
-            moments.append(straggler.started_at + timedelta(seconds=after_s))
+        if (straggler := self._straggler()) is not None:
+            moments.append(straggler[1])
         return min((moment for moment in moments if moment > now), default=None)
 
     # --- What to do ---
 
     def due(self, now: datetime) -> list[Call]:
-        """The calls to start now; they count as started."""
+        """The calls to start now; they count as started. A retry that found no place in time is given up."""
+        self._withhold()
         calls: list[Call] = []
         while (start := self._next(now)) is not None:
-            calls.append(start(now))
+            if start.record.is_late(now):
+                self._give_up(start.record)
+            else:
+                calls.append(self._start(start, now))
         return calls
 
     def losers(self) -> list[Call]:
@@ -143,99 +133,93 @@ class Schedule:
         return [call for call in losers if call.in_flight]
 
     def close(self) -> None:
-        """From here on no call starts, whatever ends."""
+        """From here on no call starts, whatever ends, and the budget keeps nothing for calls that nobody awaits."""
         self._closed = True
+        for record in self.records.values():
+            for call in record.calls:
+                self._release(call)
 
     # --- What happened ---
 
     def ended(self, call: Call, report: Report, now: datetime) -> None:
         """A call ended with this account."""
-        record, status = call.record, report["status"]
-        usage = report["usage"]
-        self._land(call, usage["total_tokens"], usage["output_tokens"])
+        record, usage = call.record, report["usage"]
+        self._land(call)
+        self._budget.spend(usage["total_tokens"], usage["output_tokens"])
         record.reports.append(report)
-        if status == "succeeded":
-            self._window.succeeded()
-            self._hedging.succeeded((now - call.started_at).total_seconds())
-        elif report["error"]["code"] == RateLimited.code:
-            self._window.throttled(call.window_number, self._in_flight)
+        self._learn(call, report, now)
         if not record.decided:
             self._judge(record, report, now)
+        self._withhold()
 
     def lost(self, call: Call, why: str) -> None:
         """A call ended without an account: its orchestration failed, or was terminated by a hand other than ours."""
-        self._land(call, 0, 0)
+        self._land(call)
+        self._window.ended()
+        self._hedging.failed(call.is_hedge)
         record = call.record
-        if not record.decided and not self._closed:
+        if not record.decided and not self._closed and record.in_flight == 0:
             record.lost = why
             self._decide(record, succeeded=False)
 
-    # --- Inside ---
+    # --- What may start ---
 
-    def _next(self, now: datetime) -> Callable[[datetime], Call] | None:
-        """How to start the call that is due now, if the window and the budget have room for it."""
-        if self._closed or self._in_flight >= self._window.size:
+    def _next(self, now: datetime) -> Start | None:
+        """The call that is due now, if the window and the budget have room for it."""
+        if self._closed or now >= self._run_deadline or self._budget.exhausted:
             return None
-        if self._budget.exhausted:
-            self._withhold()
+        if self._in_flight >= self._window.size or self._window.is_closed(now):
             return None
         record, is_hedge = self._candidate(now)
         if record is None:
             return None
         tokens = self._estimate(record)
-        if not self._budget.allows(tokens):
-            return None
-        return lambda now: self._start(record, now, tokens, is_hedge=is_hedge)
+        return Start(record, is_hedge, tokens) if self._budget.allows(tokens) else None
 
     def _candidate(self, now: datetime) -> tuple[Record | None, bool]:
         """The branch to call: one whose wait is over, one that straggles, or one that has not begun; and if twice."""
-        while self._retries and self._retries[0][0] <= now:
-            record = self._retries[0][2]
-            if record.deadline is None or now < record.deadline:
-                return record, False
-            heappop(self._retries)  # it waited for a place until its time was up
-            record.late_for_attempt = record.attempts + 1
-            self._decide(record, succeeded=False)
-        straggler, after_s = self._straggler(), self._hedging.after_s
-        if straggler is not None and after_s is not None and now >= straggler.started_at + timedelta(seconds=after_s):
-            return straggler.record, True
+        if self._retries and self._retries[0][0] <= now:
+            return self._retries[0][2], False
+        if (straggler := self._straggler()) is not None:
+            call, moment = straggler
+            if moment <= now < call.deadline:
+                return call.record, True
         return (self._waiting[0], False) if self._waiting else (None, False)
 
-    def _straggler(self) -> Call | None:
-        """The call in flight that started first, of those that may be hedged; none while the model throttles."""
-        if not self._policy.hedges or not self._window.is_open:
+    def _straggler(self) -> tuple[Call, datetime] | None:
+        """The call to hedge next, which is the oldest that may be, and when; none while the model throttles."""
+        after_s = self._hedging.after_s
+        if after_s is None or not self._window.is_calm:
             return None
         while self._oldest:
             call = self._oldest[0]
-            record = call.record
-            newest = call.in_flight and record.calls[-1] is call
-            if newest and not record.decided and record.hedges < MAX_HEDGES_PER_BRANCH:
-                return call
+            moment = call.started_at + timedelta(seconds=after_s)
+            if self._may_be_hedged(call) and moment < call.deadline:
+                return call, moment
             self._oldest.popleft()
         return None
 
-    def _start(self, record: Record, now: datetime, tokens: int, *, is_hedge: bool) -> Call:
-        if is_hedge:
+    def _may_be_hedged(self, call: Call) -> bool:
+        record = call.record
+        awaited = call.in_flight and not record.decided
+        return awaited and record.calls[-1] is call and record.hedges < MAX_HEDGES_PER_BRANCH
+
+    def _start(self, start: Start, now: datetime) -> Call:
+        record = start.record
+        if start.is_hedge:
             self._hedging.spend()
         else:
-            self._hedging.started()
-            record.attempts += 1
-            if record.started_at is None:
-                self._waiting.popleft()
-                record.started_at = now
-                record.deadline = min(now + timedelta(seconds=self._policy.branch_timeout_s), self._run_deadline)
-            else:
-                heappop(self._retries)
-        self._budget.reserve(tokens)
+            self._begin_attempt(record, now)
+        self._budget.reserve(start.tokens)
         self._in_flight += 1
         record.in_flight += 1
         call = Call(
             record=record,
             number=len(record.calls) + 1,
-            is_hedge=is_hedge,
+            is_hedge=start.is_hedge,
             started_at=now,
             deadline=record.deadline or self._run_deadline,
-            reserved_tokens=tokens,
+            reserved_tokens=start.tokens,
             window_number=self._window.started(),
         )
         record.calls.append(call)
@@ -243,37 +227,85 @@ class Schedule:
             self._oldest.append(call)
         return call
 
-    def _land(self, call: Call, total_tokens: int, output_tokens: int) -> None:
+    def _begin_attempt(self, record: Record, now: datetime) -> None:
+        """Take the branch out of its queue."""
+        self._hedging.started()
+        record.attempts += 1
+        if record.started_at is None:
+            self._waiting.popleft()
+            record.started_at = now
+            record.deadline = min(now + timedelta(seconds=self._policy.branch_timeout_s), self._run_deadline)
+        else:
+            heappop(self._retries)
+
+    def _estimate(self, record: Record) -> int:
+        """The tokens to reserve for a call; counted once a branch, because a prompt may be long."""
+        if self._budget.left is None:
+            return 0
+        agent = record.branch.agent
+        if record.input_tokens is None:
+            record.input_tokens = estimated_input_tokens(agent, record.branch.prompt)
+        return self._budget.estimate(agent, record.input_tokens)
+
+    # --- What the end of a call means ---
+
+    def _land(self, call: Call) -> None:
         call.in_flight = False
         call.record.in_flight -= 1
         self._in_flight -= 1
-        self._budget.settle(call.reserved_tokens, total_tokens, output_tokens)
+        self._release(call)
+
+    def _release(self, call: Call) -> None:
+        self._budget.release(call.reserved_tokens)
+        call.reserved_tokens = 0
+
+    def _learn(self, call: Call, report: Report, now: datetime) -> None:
+        """What the window and the hedging make of it."""
+        if report["status"] == "succeeded":
+            self._window.succeeded()
+            self._hedging.succeeded((now - call.started_at).total_seconds())
+            return
+        self._hedging.failed(call.is_hedge)
+        if report["error"]["code"] == RateLimited.code:
+            self._window.throttled(call.window_number, self._in_flight, self._back_at(call.record, report, now))
+        else:
+            self._window.ended()
 
     def _judge(self, record: Record, report: Report, now: datetime) -> None:
-        """What the end of a call means for its branch."""
-        error = report["error"]
+        """What it means for its branch, which awaits its other calls unless this one decides.
+
+        A success decides, and a failure that the same call would meet again: that one the other calls meet, too.
+        """
         if report["status"] == "cancelled" and self._closed:
             return
-        if report["status"] == "succeeded" or not error["retriable"]:
+        if report["status"] == "succeeded" or not report["error"]["retriable"]:
             record.last = report
             self._decide(record, succeeded=report["status"] == "succeeded")
-        elif record.in_flight == 0:  # otherwise another call may still succeed
-            due = self._retry_at(record, report, now)
-            if due is None:
-                record.last = report
-                self._decide(record, succeeded=False)
-            elif not self._closed:
-                self._order += 1
-                heappush(self._retries, (due, self._order, record))
+            return
+        back_at = self._back_at(record, report, now)
+        record.not_before = max(record.not_before or back_at, back_at)
+        if record.in_flight == 0:
+            self._try_again(record, report, record.not_before)
 
-    def _retry_at(self, record: Record, report: Report, now: datetime) -> datetime | None:
-        """When to call again; None when there is no attempt or no time left."""
-        if report["status"] != "failed" or record.attempts >= self._policy.attempts:
-            return None
+    def _try_again(self, record: Record, report: Report, due: datetime) -> None:
+        """Queue the next attempt, if there is one left and time for it."""
+        if report["status"] != "failed" or record.attempts >= self._policy.attempts or record.is_late(due):
+            record.last = report
+            self._decide(record, succeeded=False)
+        elif not self._closed:
+            self._order += 1
+            heappush(self._retries, (due, self._order, record))
+
+    def _back_at(self, record: Record, report: Report, now: datetime) -> datetime:
+        """When a branch may be called again after this report."""
         key = f"{self._key}:{record.branch.name}"
-        delay_s = retry_delay_s(record.attempts, report["retry_after_s"], key=key)
-        due = now + timedelta(seconds=delay_s)
-        return due if record.deadline is None or due < record.deadline else None
+        return now + timedelta(seconds=retry_delay_s(record.attempts, report["retry_after_s"], key=key))
+
+    def _give_up(self, record: Record) -> None:
+        """Its retry waited for a place until its time was up."""
+        heappop(self._retries)
+        record.late_for_attempt = record.attempts + 1
+        self._decide(record, succeeded=False)
 
     def _decide(self, record: Record, *, succeeded: bool) -> None:
         record.decided = True
@@ -284,17 +316,11 @@ class Schedule:
             self._losers += [call for call in record.calls if call.in_flight]
 
     def _withhold(self) -> None:
-        """The budget is spent: what waits for a call gets none."""
-        kept = [*self._waiting, *(record for _, _, record in self._retries)]
-        if kept:
-            self.withheld = True
-            self._undecided -= len(kept)
-            self._waiting.clear()
-            self._retries.clear()
-
-    def _estimate(self, record: Record) -> int:
-        if self._budget.left is None:
-            return 0
-        if record.input_tokens is None:
-            record.input_tokens = estimated_input_tokens(record.branch.agent, record.branch.prompt)
-        return self._budget.estimate(record.input_tokens)
+        """Once the budget is spent, what waits for a call gets none."""
+        if self._closed or not self._budget.exhausted:
+            return
+        kept = len(self._waiting) + len(self._retries)
+        self._withheld += kept
+        self._undecided -= kept
+        self._waiting.clear()
+        self._retries.clear()

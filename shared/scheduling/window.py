@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+TOLERATED_SHARE = 0.2
+"""Of a round's calls. A service at its limit throttles more of them; some throttle a few at any load."""
 DECREASE = 0.5
-INCREASE_SHARE = 0.05
-"""Of the limit, gained over a window's worth of successes (at least one place)."""
+INCREASE_SHARE = 0.1
+"""Of the size that the last decrease has left, gained each round (at least one place)."""
 
 
 class AdaptiveWindow:
     """A window of at most `limit` calls that shrinks while the model throttles and grows back after.
 
-    It starts open. Calls that were in flight together are throttled together, so it is halved once for all calls
-    that started before the last halving; each further throttle among them takes one place, down to the number of
-    calls that the model is serving.
+    It starts wide open. A round is as many ended calls as the window has places.
+
+    - A throttled call's place stays empty for the rest of its round: whoever took it would be throttled next.
+    - More than `TOLERATED_SHARE` of a round, and the window is halved. Calls that had started before were throttled
+      by the same crowd: they halve nothing, but each shows that the model serves no more than what is in flight.
+    - Each success brings the window nearer to its limit, by `INCREASE_SHARE` over a round.
+    - When a call is throttled although it was the only one, the model serves nobody: the window closes until that
+      call may come back, one call tries again, and its success doubles the window each round (slow start).
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = float(limit)
         self._step = max(1.0, limit * INCREASE_SHARE)
+        self._starts_slowly = False
         self._started = 0
-        self._halved_at = 0
+        self._decreased_at = 0
+        self._ended = 0
+        self._throttled = 0
+        self._calm_after = 0
+        self.closed_until: datetime | None = None
+        """No call starts before this moment."""
 
     @property
     def size(self) -> int:
         """The calls that may be in flight now; at least one."""
-        return int(self._size)
+        return max(1, int(self._size) - self._throttled)
 
     @property
-    def is_open(self) -> bool:
-        """Whether nothing has been throttled lately."""
-        return self._size >= self._limit
+    def is_calm(self) -> bool:
+        """Whether no call of this round or the last was throttled."""
+        return self._calm_after == 0
+
+    def is_closed(self, now: datetime) -> bool:
+        """Whether the model serves nobody and is not to be asked yet."""
+        return self.closed_until is not None and now < self.closed_until
 
     def started(self) -> int:
         """Count a call; return its number, for `throttled`."""
@@ -39,12 +58,33 @@ class AdaptiveWindow:
 
     def succeeded(self) -> None:
         """A call was answered."""
-        self._size = min(float(self._limit), self._size + self._step / self._size)
+        step = self._size if self._starts_slowly else self._step
+        self._size = min(float(self._limit), self._size + step / self._size)
+        self.ended()
 
-    def throttled(self, number: int, in_flight: int) -> None:
-        """The call with this number was throttled; `in_flight` others are still with the model."""
-        if number > self._halved_at:
-            self._halved_at = self._started
-            self._size = max(1.0, self._size * DECREASE)
+    def ended(self) -> None:
+        """A call came to an end that says nothing about the load."""
+        self._ended += 1
+        self._calm_after = max(0, self._calm_after - 1)
+        if self._ended >= self._size:
+            self._ended = self._throttled = 0
+
+    def throttled(self, number: int, in_flight: int, back_at: datetime) -> None:
+        """The call with this number was throttled, to come back at `back_at`; so many others are in flight."""
+        if number <= self._decreased_at:
+            self._shrink(min(self._size, float(in_flight)))
+        elif self._throttled + 1 > self._size * TOLERATED_SHARE:
+            self._decreased_at = self._started
+            self._shrink(self._size * DECREASE)
         else:
-            self._size = max(1.0, min(self._size, float(in_flight)), self._size - 1)
+            self._throttled += 1
+        self._calm_after = 2 * self.size
+        if in_flight == 0:
+            self.closed_until = back_at
+        self._starts_slowly = in_flight == 0
+        self.ended()
+
+    def _shrink(self, size: float) -> None:
+        self._size = max(1.0, size)
+        self._step = max(1.0, self._size * INCREASE_SHARE)
+        self._ended = self._throttled = 0

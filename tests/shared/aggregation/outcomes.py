@@ -16,4 +16,4 @@ def succeeded(name: str, output: Any = "text") -> BranchOutcome:
 
 def failed(name: str, status: BranchStatus = "failed") -> BranchOutcome:
     error = BranchError(code="c", message="m", retriable=False)
-    return BranchOutcome.unaccounted(name, status, error, MOMENT, MOMENT)
+    return BranchOutcome(name=name, status=status, error=error, started_at=MOMENT, ended_at=MOMENT)

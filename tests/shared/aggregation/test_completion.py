@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.aggregation.completion import Interruption, meets, verdict
+from shared.aggregation.completion import Interruption, certainty, meets, verdict
 from shared.contracts.branch import BranchOutcome, BranchStatus
 from shared.contracts.policy import RunPolicy
 from tests.shared.aggregation.outcomes import failed, succeeded
@@ -32,13 +32,19 @@ def branches(successes: int, failures: int) -> list[BranchOutcome]:
         (2, 1, {"tolerated_failure_count": 1}, None, ("partial", "all_completed")),
         (3, 0, {"tolerated_failure_count": 0}, None, ("succeeded", "all_completed")),
         (3, 0, {"tolerated_failure_percentage": 0}, None, ("succeeded", "all_completed")),
-        (3, 0, {}, "deadline_exceeded", ("partial", "deadline_exceeded")),
+        (3, 0, {}, "deadline_exceeded", ("succeeded", "deadline_exceeded")),
         (2, 1, {}, "deadline_exceeded", ("partial", "deadline_exceeded")),
         (0, 3, {}, "deadline_exceeded", ("failed", "deadline_exceeded")),
         (2, 1, {"min_successful": 3}, "deadline_exceeded", ("failed", "deadline_exceeded")),
         (3, 0, {}, "cancelled", ("cancelled", "cancelled")),
         (2, 1, {"min_successful": 3}, "cancelled", ("cancelled", "cancelled")),
         (0, 3, {}, "cancelled", ("cancelled", "cancelled")),
+        (2, 1, {}, "budget_exhausted", ("partial", "budget_exhausted")),
+        (0, 3, {}, "budget_exhausted", ("failed", "budget_exhausted")),
+        (2, 1, {"tolerated_failure_count": 0}, "budget_exhausted", ("failed", "budget_exhausted")),
+        (2, 1, {"min_successful": 2}, "min_successful_reached", ("partial", "min_successful_reached")),
+        (3, 0, {"min_successful": 2}, "min_successful_reached", ("succeeded", "min_successful_reached")),
+        (2, 1, {"tolerated_failure_count": 0}, "failure_tolerance_exceeded", ("failed", "failure_tolerance_exceeded")),
     ],
 )
 def test_the_verdict_of_a_run(
@@ -86,7 +92,7 @@ def test_the_exact_percentage_of_any_count_is_tolerated(total: int) -> None:
         st.none() | st.integers(0, 8),
         st.none() | st.sampled_from([0, 12.5, 25, 50, 75, 100]),
     ),
-    interruption=st.none() | st.sampled_from(get_args(Interruption)),
+    interruption=st.none() | st.sampled_from(["deadline_exceeded", "cancelled", "budget_exhausted"]),
 )
 def test_the_verdict_follows_the_rules_for_every_combination(
     successes: int,
@@ -105,8 +111,7 @@ def test_the_verdict_follows_the_rules_for_every_combination(
     if interruption == "cancelled":
         assert (status, reason) == ("cancelled", "cancelled")
     elif enough and few_failures and small_share:
-        whole = failures == 0 and interruption is None
-        assert (status, reason) == ("succeeded" if whole else "partial", interruption or "all_completed")
+        assert (status, reason) == ("partial" if failures else "succeeded", interruption or "all_completed")
     else:
         assert (status, reason) == ("failed", interruption or "failure_tolerance_exceeded")
 
@@ -116,3 +121,73 @@ def test_every_unsuccessful_status_counts_as_a_failure(status: BranchStatus) -> 
     policy = RunPolicy(tolerated_failure_count=0)
 
     assert not meets([succeeded("a"), failed("b", status)], policy)
+
+
+def test_branches_that_were_stopped_because_enough_had_succeeded_are_no_failures() -> None:
+    policy = RunPolicy(min_successful=1, stop_early=True, tolerated_failure_count=0)
+
+    assert verdict(branches(1, 9), policy, "min_successful_reached") == ("partial", "min_successful_reached")
+
+
+@pytest.mark.parametrize(
+    ("successes", "failures", "policy", "expected"),
+    [
+        (0, 0, {}, None),
+        (0, 9, {}, None),
+        (0, 10, {}, "failure_tolerance_exceeded"),
+        (9, 0, {}, None),
+        (0, 3, {"min_successful": 7}, None),
+        (0, 4, {"min_successful": 7}, "failure_tolerance_exceeded"),
+        (0, 0, {"min_successful": 10}, None),
+        (9, 1, {"min_successful": 10}, "failure_tolerance_exceeded"),
+        (0, 2, {"tolerated_failure_count": 2}, None),
+        (0, 3, {"tolerated_failure_count": 2}, "failure_tolerance_exceeded"),
+        (0, 1, {"tolerated_failure_count": 0}, "failure_tolerance_exceeded"),
+        (0, 3, {"tolerated_failure_percentage": 30}, None),
+        (0, 4, {"tolerated_failure_percentage": 39.9}, "failure_tolerance_exceeded"),
+        (0, 4, {"tolerated_failure_percentage": 40}, None),
+        (9, 1, {"tolerated_failure_percentage": 0}, "failure_tolerance_exceeded"),
+        (0, 9, {"tolerated_failure_percentage": 100}, None),
+        (0, 10, {"tolerated_failure_percentage": 100}, "failure_tolerance_exceeded"),
+        (0, 2, {"tolerated_failure_count": 5, "tolerated_failure_percentage": 10}, "failure_tolerance_exceeded"),
+        (6, 0, {"min_successful": 7, "stop_early": True}, None),
+        (7, 0, {"min_successful": 7, "stop_early": True}, "min_successful_reached"),
+        (7, 0, {"min_successful": 7}, None),
+        (7, 3, {"min_successful": 7, "stop_early": True, "tolerated_failure_count": 2}, "failure_tolerance_exceeded"),
+    ],
+)
+def test_what_is_certain_of_ten_branches_before_all_have_ended(
+    successes: int, failures: int, policy: dict[str, Any], expected: str | None
+) -> None:
+    assert certainty(successes, failures, 10, RunPolicy(**policy)) == expected
+
+
+POLICIES = st.builds(
+    RunPolicy,
+    min_successful=st.none() | st.integers(1, 12),
+    tolerated_failure_count=st.none() | st.integers(0, 12),
+    tolerated_failure_percentage=st.none() | st.floats(0, 100),
+    stop_early=st.booleans(),
+)
+
+
+@given(total=st.integers(1, 12), successes=st.integers(0, 12), failures=st.integers(0, 12), policy=POLICIES)
+def test_a_miss_is_certain_exactly_when_no_end_of_the_other_branches_meets_the_policy(
+    total: int, successes: int, failures: int, policy: RunPolicy
+) -> None:
+    successes = min(successes, total)
+    failures = min(failures, total - successes)
+    hopeless = not meets(branches(total - failures, failures), policy)
+
+    certain = certainty(successes, failures, total, policy) == "failure_tolerance_exceeded"
+
+    assert certain == hopeless
+
+
+@given(total=st.integers(1, 12), successes=st.integers(0, 12), failures=st.integers(0, 12), policy=POLICIES)
+def test_what_is_certain_stays_certain_as_more_branches_fail(
+    total: int, successes: int, failures: int, policy: RunPolicy
+) -> None:
+    if successes + failures < total and certainty(successes, failures, total, policy) == "failure_tolerance_exceeded":
+        assert certainty(successes, failures + 1, total, policy) == "failure_tolerance_exceeded"
+        assert certainty(successes + 1, failures, total, policy) == "failure_tolerance_exceeded"

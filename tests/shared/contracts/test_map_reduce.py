@@ -61,4 +61,4 @@ def test_document_ids_must_differ() -> None:
 def test_more_successes_than_documents_cannot_be_asked_for() -> None:
     [(_, message)] = rejection(MapReduceRequest, {**MINIMAL, "policy": {"min_successful": 2}})
 
-    assert "only 1 branches" in message
+    assert "only 1 branch;" in message

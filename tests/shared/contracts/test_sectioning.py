@@ -95,7 +95,7 @@ def test_a_synthesizer_needs_a_synthesis(aggregation: str) -> None:
 def test_a_policy_that_the_number_of_sections_contradicts_is_rejected() -> None:
     [(_, message)] = rejection(SectioningRequest, {**MINIMAL, "policy": {"min_successful": 2}})
 
-    assert "min_successful is 2, but the run has only 1 branches" in message
+    assert "min_successful is 2, but the run has only 1 branch;" in message
 
 
 def test_a_section_s_agent_keeps_its_own_settings_and_takes_the_rest_from_the_defaults() -> None:
