@@ -123,6 +123,10 @@ class Drive:
         self.context.events[name].complete(None)
         self._resume()
 
+    def pass_time_until(self, moment: datetime) -> None:
+        """The clock moves on to `moment`, and timers go off."""
+        self.pass_time((moment - self.context.current_utc_datetime).total_seconds())
+
     def pass_time(self, seconds: float, *, firing: bool = True) -> None:
         """The clock moves on; timers go off in order unless `firing` is off (they are late)."""
         until = self.context.current_utc_datetime + timedelta(seconds=seconds)
@@ -145,9 +149,10 @@ class Drive:
         """The children that have started and not ended, in the order of their start."""
         return [child for child in self.context.children if not child.task.is_complete]
 
-    def child(self, branch: str) -> Call:
-        """The child that runs `branch`."""
-        return next(child for child in self.context.children if child.branch == branch)
+    def child(self, branch: str, number: int | None = None) -> Call:
+        """The newest call for `branch`, or the one with this number."""
+        calls = [child for child in self.context.children if child.branch == branch]
+        return calls[-1] if number is None else next(call for call in calls if call.input["number"] == number)
 
     @property
     def pending_timers(self) -> list[Timer]:
