@@ -88,6 +88,8 @@ class Flight:
         self._schedule.close()
         if self._cut_by is not None and (calls := self._in_flight()):
             yield from self._stop(calls)
+        else:
+            self._tell_losers()
 
     def outcome(self, branch: str) -> BranchOutcome:
         """What became of a branch."""
@@ -118,8 +120,7 @@ class Flight:
         now = self._context.current_utc_datetime
         for call in self._schedule.due(now):
             self._start(call)
-        if losers := self._schedule.losers():
-            self._tell(StopCalls(instances=[self._instance_id(call) for call in losers]))
+        self._tell_losers()
         self._alarm.arm(self._schedule.wake_at(now))
 
     def _start(self, call: Call) -> None:
@@ -152,6 +153,11 @@ class Flight:
         accounts = self._context.task_all([self._tasks[call] for call in calls])
         yield self._context.task_any([accounts, grace])
         cast(Any, grace).cancel()
+
+    def _tell_losers(self) -> None:
+        """Stop the calls that another call for the same branch has made needless; their end changes nothing."""
+        if losers := self._schedule.losers():
+            self._tell(StopCalls(instances=[self._instance_id(call) for call in losers]))
 
     def _tell(self, stop: StopCalls) -> None:
         """Nobody waits for this activity: a call that it cannot reach ends with its deadline."""
