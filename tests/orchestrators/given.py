@@ -7,7 +7,7 @@ from typing import Any
 
 from activities.names import STOP_CALLS
 from orchestrators.sectioning import sectioning
-from shared.contracts.branch import AttemptOutcome
+from shared.contracts.branch import AttemptOutcome, BranchOutcome
 from tests.orchestrators.fake_context import JSON, START, Call, Drive, FakeContext, Orchestrator
 
 USAGE: JSON = {"model_calls": 1, "input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
@@ -104,7 +104,8 @@ def outcome(name: str, output: Any = None, **fields: Any) -> JSON:
     """A `BranchOutcome` that succeeded, as an earlier run's result has it."""
     times = {"started_at": "2026-02-28T09:00:00Z", "ended_at": "2026-02-28T09:00:01.5Z"}
     said = {"output": output or f"output of {name}", "error": None, "model": "gpt-old", "truncated": False}
-    return {"name": name, "status": "succeeded", **said, "attempts": 2, "hedges": 1, "usage": USAGE, **times, **fields}
+    told = {"name": name, "status": "succeeded", **said, "attempts": 2, "hedges": 1, "usage": USAGE, **times, **fields}
+    return BranchOutcome.model_validate(told).model_dump(mode="json")
 
 
 # --- What happens to a run ---

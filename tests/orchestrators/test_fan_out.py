@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from activities.names import AGENT_ATTEMPT, CANCEL_EVENT, STOP_CALLS
+from activities.names import AGENT_ATTEMPT, CANCEL_EVENT
 from orchestrators.fan_out import STOP_GRACE_S
 from orchestrators.sectioning import sectioning
 from tests.orchestrators.fake_context import JSON, START, Drive, FakeContext

@@ -203,7 +203,11 @@ def test_an_answer_of_the_loser_changes_nothing_but_the_bill() -> None:
     drive.complete(drive.child("a", 1), succeeded("a", "the second", usage=usage(4)))
     succeed(drive, "b")
     outcome = outcome_of(drive.ended, "a")
-    assert (outcome["output"], outcome["usage"]["model_calls"], outcome["usage"]["total_tokens"]) == ("the first", 2, 19)
+    assert (outcome["output"], outcome["usage"]["model_calls"], outcome["usage"]["total_tokens"]) == (
+        "the first",
+        2,
+        19,
+    )
 
 
 def test_an_answer_of_a_loser_while_the_synthesis_runs_changes_nothing() -> None:

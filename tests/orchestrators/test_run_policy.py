@@ -1,4 +1,4 @@
-"""Whether a run met its policy: tolerances met exactly and missed by one, runs that stop early, what is told of them."""
+"""Whether a run met its policy: tolerances met exactly and missed by one, early stops, and what is told of it."""
 
 from __future__ import annotations
 
