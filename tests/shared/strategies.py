@@ -46,11 +46,13 @@ POLICIES = optional(
     {},
     max_concurrency=st.integers(1, 1000),
     attempts=st.integers(1, 10),
-    branch_timeout_s=st.floats(0.1, 3600),
-    deadline_s=st.floats(0.1, 86_400),
+    branch_timeout_s=st.floats(1, 100),
+    deadline_s=st.floats(100, 86_400),
     min_successful=st.just(1),
     tolerated_failure_count=st.integers(0, 2**70),
     tolerated_failure_percentage=st.floats(0, 100),
+    hedge_after_s=st.floats(0.1, 0.9),
+    max_total_tokens=st.integers(1, 2**70),
 )
 
 SECTIONS = optional({"name": NAMES, "instructions": TEXTS}, input=TEXTS) | optional(
