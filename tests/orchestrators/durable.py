@@ -26,7 +26,7 @@ from activities.names import (
     SECTIONING,
     STOP_CALLS,
     VOTING,
-    attempt_instance_id,
+    children_prefix,
 )
 from activities.stop_calls import stop_calls
 from local_host.engine import LocalEngine
@@ -58,8 +58,7 @@ Answer = Callable[[JSON], JSON]
 class Agents:
     """The scripted `call_agent`: an answer for each branch, which may wait to be let go.
 
-    A call is known by its branch, or by its branch and number: `a` holds and lets go all calls for `a`, `a~2` the
-    second.
+    Held are all calls for a branch `a`, or one by its number: `a~1`, `a~2`.
     """
 
     def __init__(self) -> None:
@@ -167,15 +166,13 @@ class Durable:
         self.start(name, request, reused=reused)
         return self.result()
 
-    def wait_until_noted(self, branch: str, number: int = 1, *, is_hedge: bool = False) -> None:
+    def wait_until_noted(self, call: str) -> None:
         """Wait until the run has taken note of the end of this call."""
-        call = self.call_id(branch, number, is_hedge=is_hedge)
-        wait_until(lambda: self._knows_the_end_of(call), f"the run does not note the end of {call!r}")
+        wait_until(lambda: self._knows_the_end_of(call), f"the run {self.run_id!r} does not note the end of {call!r}")
 
-    def wait_until_ended(self, branch: str, number: int = 1, *, is_hedge: bool = False) -> JSON:
+    def wait_until_ended(self, call: str) -> JSON:
         """Wait for the end of the orchestration that makes this call; return the account that it gives."""
-        call = self.call_id(branch, number, is_hedge=is_hedge)
-        state = self.client.wait_for_orchestration_completion(call, timeout=LIMIT_S)
+        state = self.client.wait_for_orchestration_completion(self.call_id(call), timeout=LIMIT_S)
         assert state is not None
         assert state.runtime_status.name == "COMPLETED", state.failure_details
         return DEFAULT_FUNCTIONS_DATA_CONVERTER.deserialize(state.serialized_output)
@@ -192,17 +189,18 @@ class Durable:
             for event in history
             for ending in (event.subOrchestrationInstanceCompleted, event.subOrchestrationInstanceFailed)
         }
-        return created.get(call) in ended - {0}
+        return created.get(self.call_id(call)) in ended - {0}
 
     def cancel(self) -> None:
         self.client.raise_orchestration_event(self.run_id, CANCEL_EVENT)
 
-    def call_id(self, branch: str, number: int = 1, *, is_hedge: bool = False) -> str:
-        return attempt_instance_id(self.run_id, branch, number, is_hedge=is_hedge)
+    def call_id(self, call: str) -> str:
+        """The instance id of a call by its name: `a` is the first for branch `a`, `a~2` a retry, `a~2h` a hedge."""
+        return children_prefix(self.run_id) + call
 
-    def status_of(self, branch: str, number: int = 1, *, is_hedge: bool = False) -> str:
+    def status_of(self, call: str) -> str:
         """The runtime status of the orchestration that makes this call."""
-        state = self.client.get_orchestration_state(self.call_id(branch, number, is_hedge=is_hedge))
+        state = self.client.get_orchestration_state(self.call_id(call))
         return state.runtime_status.name if state else "UNKNOWN"
 
     def history(self, instance_id: str) -> list[pb.HistoryEvent]:
