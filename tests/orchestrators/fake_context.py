@@ -101,6 +101,8 @@ class Drive:
     def __init__(self, orchestrator: Orchestrator, context: FakeContext) -> None:
         self.context = context
         self.result: JSON | None = None
+        self.steps = 0
+        """How often the orchestrator has been given a turn."""
         self._generator = orchestrator(cast(Any, context))
         self._yielded: Task[Any] | None = None
         self._step(lambda: next(self._generator))
@@ -173,6 +175,7 @@ class Drive:
                 self._step(lambda task=task: self._generator.send(task.get_result()))
 
     def _step(self, move: Callable[[], Task[Any]]) -> None:
+        self.steps += 1
         try:
             self._yielded = move()
             assert isinstance(self._yielded, Task), f"yielded {self._yielded!r}, which is no task"

@@ -66,6 +66,14 @@ def test_as_many_branches_as_the_window_start_at_once_and_are_one_task_all() -> 
     assert drive.context.groups == [[child.task for child in drive.running]]
 
 
+def test_ends_that_change_nothing_give_the_run_no_turn() -> None:
+    drive = start_fan_out(*SIX)
+    succeed(drive, *SIX[:5])
+    assert drive.steps == 1
+    succeed(drive, "s5")
+    assert (drive.steps, verdict(drive.ended)) == (2, ("succeeded", "all_completed"))
+
+
 # --- Ending on their own ---
 
 

@@ -108,6 +108,17 @@ def test_a_branch_that_started_late_is_hedged_late() -> None:
     assert instances(drive.running) == ["b"]
 
 
+def test_a_turn_for_another_reason_leaves_the_alarm_as_it_is() -> None:
+    drive = hedged("a", "b")
+    timers = len(drive.context.timers)
+    drive.pass_time(1)
+    succeed(drive, "a")
+    assert stops(drive) == [only("a")]
+    assert len(drive.context.timers) == timers
+    drive.pass_time(1)
+    assert instances(drive.running) == ["a", "b", "b~2h"], "both extra calls have been made"
+
+
 # --- How many ---
 
 

@@ -153,6 +153,16 @@ def test_a_run_that_has_missed_its_policy_pays_for_no_synthesis() -> None:
     assert drive.ended["aggregation"] is None
 
 
+def test_a_deadline_that_has_passed_beats_a_tolerance_that_is_missed() -> None:
+    drive = start_fan_out("a", "b", "c", tolerated_failure_count=0, deadline_s=10)
+    succeed(drive, "a")
+    drive.pass_time(10.01, firing=False)
+    drive.complete(drive.child("b"), failed("b"))
+    let_stop(drive)
+    assert verdict(drive.ended) == ("failed", "deadline_exceeded")
+    assert error_codes(drive.ended)["c"] == "deadline_exceeded"
+
+
 # --- Once the policy is met ---
 
 
@@ -203,6 +213,18 @@ def test_what_has_succeeded_early_is_synthesized() -> None:
     succeed(drive, "~synthesis")
     assert verdict(drive.ended) == ("partial", "min_successful_reached")
     assert drive.ended["output"]["aggregation"] == "synthesize"
+
+
+def test_what_the_policy_asks_of_branches_it_does_not_ask_of_their_synthesis() -> None:
+    policy = {"min_successful": 2, "tolerated_failure_count": 1, "tolerated_failure_percentage": 34}
+    drive = start_sections("a", "b", "c", policy=policy)
+    drive.complete(drive.child("a"), failed("a"))
+    succeed(drive, "b", "c")
+    drive.complete(drive.child("~synthesis"), failed("~synthesis", retriable=True))
+    drive.pass_time(1)
+    succeed(drive, "~synthesis")
+    assert verdict(drive.ended) == ("partial", "all_completed")
+    assert drive.ended["output"]["content"] == "output of ~synthesis"
 
 
 def test_a_synthesis_does_not_wait_for_calls_that_do_not_stop() -> None:
