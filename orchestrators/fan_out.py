@@ -147,12 +147,18 @@ class Flight:
         return self._schedule.wants_turn(self._context.current_utc_datetime, self._alarm.at)
 
     def _stop(self, calls: Sequence[Call]) -> Generator[Task[Any], Any]:
-        """Tell all calls of the run to stop, and give them a moment. `task_any` raises for none of them."""
-        self._tell(StopCalls(prefix=children_prefix(self._context.instance_id)))
+        """Tell calls to stop, and give them a moment. `task_any` raises for none of them."""
+        self._tell(self._stop_of(calls))
         grace = self._context.create_timer(self._context.current_utc_datetime + timedelta(seconds=STOP_GRACE_S))
         accounts = self._context.task_all([self._tasks[call] for call in calls])
         yield self._context.task_any([accounts, grace])
         cast(Any, grace).cancel()
+
+    def _stop_of(self, calls: Sequence[Call]) -> StopCalls:
+        """All calls of the run; these alone if it goes on, because a stop that comes late must not reach the next."""
+        if self._cut_by == "min_successful_reached":
+            return StopCalls(instances=[self._instance_id(call) for call in calls])
+        return StopCalls(prefix=children_prefix(self._context.instance_id))
 
     def _tell_losers(self) -> None:
         """Stop the calls that another call for the same branch has made needless; their end changes nothing."""

@@ -109,14 +109,15 @@ def test_a_branch_that_started_late_is_hedged_late() -> None:
 
 
 def test_a_turn_for_another_reason_leaves_the_alarm_as_it_is() -> None:
-    drive = hedged("a", "b")
+    drive = hedging("a", "b", "c", "d")
+    succeed(drive, "c", "d")
+    drive.pass_time(3)
     timers = len(drive.context.timers)
-    drive.pass_time(1)
     succeed(drive, "a")
     assert stops(drive) == [only("a")]
     assert len(drive.context.timers) == timers
     drive.pass_time(1)
-    assert instances(drive.running) == ["a", "b", "b~2h"], "both extra calls have been made"
+    assert instances(drive.running) == ["a", "b", "b~2h", "b~3h"]
 
 
 # --- How many ---

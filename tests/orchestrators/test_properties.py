@@ -270,7 +270,8 @@ def check_stops(drive: Drive) -> None:
     told = stops(drive)
     assert told.count(EVERYONE) <= 1
     named = [instance for stop in told for instance in stop["instances"]]
-    assert len(set(named)) == len(named), "nobody is told twice by name"
+    if drive.ended["completion_reason"] != "min_successful_reached":
+        assert len(set(named)) == len(named), "a loser is told once"
     if EVERYONE not in told:
         assert {child.instance_id for child in drive.running} <= set(named)
 

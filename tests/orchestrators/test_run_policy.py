@@ -19,6 +19,7 @@ from tests.orchestrators.given import (
     failed,
     instances,
     let_stop,
+    only,
     outcome_of,
     start_fan_out,
     start_sections,
@@ -171,7 +172,7 @@ def test_a_run_that_may_stop_early_stops_once_enough_have_succeeded() -> None:
     succeed(drive, "s2")
     assert stops(drive) == []
     succeed(drive, "s0")
-    assert stops(drive) == [EVERYONE]
+    assert stops(drive) == [only("s1", "s3")]
     drive.complete(drive.child("s1"), told_to_stop("s1", usage=usage(9)))
     drive.complete(drive.child("s3"), told_to_stop("s3"))
     assert verdict(drive.ended) == ("partial", "min_successful_reached")
@@ -235,6 +236,17 @@ def test_a_synthesis_does_not_wait_for_calls_that_do_not_stop() -> None:
     drive.complete(drive.child("a"), succeeded("a", "too late"))
     succeed(drive, "~synthesis")
     assert statuses(drive.ended) == {"a": "cancelled", "b": "succeeded"}
+
+
+def test_a_stop_that_comes_late_does_not_reach_the_synthesis() -> None:
+    """It may be made twice, too: an activity runs at least once."""
+    drive = start_sections("a", "b", "c", policy={"min_successful": 1, "stop_early": True})
+    succeed(drive, "b")
+    assert stops(drive) == [only("a", "c")]
+    drive.pass_time(STOP_GRACE_S)
+    assert branch_names(drive.running) == ["a", "c", "~synthesis"]
+    drive.raise_event(CANCEL_EVENT)
+    assert stops(drive) == [only("a", "c"), EVERYONE]
 
 
 def test_an_answer_that_comes_while_the_others_are_stopped_is_used() -> None:
