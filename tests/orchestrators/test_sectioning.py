@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from activities.names import CANCEL_EVENT
 from shared.prompts import DEFAULT_SYNTHESIZER_INSTRUCTIONS
 from tests.orchestrators.fake_context import Drive
@@ -23,7 +25,7 @@ from tests.orchestrators.given import (
 SYNTHESIS = "~synthesis"
 
 
-def synthesizing(*names: str, **fields: object) -> Drive:
+def synthesizing(*names: str, **fields: Any) -> Drive:
     """A run whose sections have all succeeded and whose synthesis is under way."""
     drive = start_sections(*names, **fields)
     succeed(drive, *names)

@@ -114,7 +114,8 @@ def test_the_histories_show_retries_hedges_a_window_and_stopped_calls() -> None:
     assert calls_of(history("map_reduce_with_a_learned_hedge")) == ["d0", "d1", "d2", "d3", "d3~2h", "~reduction"]
     assert calls_of(history("sectioning_redriven")) == ["b", "~synthesis"]
     assert calls_of(history("map_reduce_out_of_budget")) == ["d0", "d1"]
-    for name in ("sectioning_cancelled", "sectioning_that_stops_early", "sectioning_beyond_its_tolerance"):
+    assert stops_of(history("sectioning_that_stops_early")) == [{"b", "d"}]
+    for name in ("sectioning_cancelled", "sectioning_beyond_its_tolerance", "voting_to_its_deadline"):
         assert stops_of(history(name)) == [{""}]
 
 
