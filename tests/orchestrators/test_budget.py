@@ -208,8 +208,8 @@ def test_the_synthesis_gets_what_the_sections_have_left() -> None:
 
 @pytest.mark.xfail(
     strict=True,
-    reason="`Schedule.close` leaves what is reserved for calls in flight in the run's budget: the synthesis does not fit "
-    "beside them, nothing of its own is in flight, and it waits for the deadline",
+    reason="`Schedule.close` leaves the tokens of calls in flight reserved in the run's budget: the synthesis does not "
+    "fit beside them, nothing of its own is in flight, and it waits for the deadline",
 )
 def test_a_call_that_nobody_waits_for_keeps_no_tokens_from_the_synthesis() -> None:
     drive = start_sections("a", policy={"hedge_after_s": 2, "max_total_tokens": 4 * ONE_CALL})
