@@ -10,6 +10,7 @@ import pytest
 from durabletask.client import OrchestrationQuery, OrchestrationStatus
 from pydantic import ValidationError
 
+from activities.in_flight import IN_FLIGHT, CallGivenUpError
 from activities.names import STOP_EVENT, attempt_instance_id, attempt_of, children_prefix
 from activities.stop_calls import MAX_AT_ONCE, stop_calls
 from shared.contracts.stop import StopCalls
@@ -132,6 +133,32 @@ async def test_one_that_cannot_be_reached_keeps_no_other_from_it(
     assert [instance for instance, _ in client.raised] == ["r:b", "r:c"]
     assert "Could not stop 1 of 3 calls" in caplog.text
     assert repr(error) in caplog.text
+
+
+@pytest.mark.parametrize("given", [{"instances": ["r:a", "r:b"]}, {"prefix": "r:"}])
+async def test_calls_of_this_process_are_given_up_at_once_whether_they_could_be_told_or_not(
+    given: dict[str, Any],
+) -> None:
+    client = FakeClient(State("r:a"), State("r:b"), State("r2:c"), broken={"r:b": OSError("cut off")})
+    calls = {name: asyncio.ensure_future(in_flight(name)) for name in ("r:a", "r:b", "r2:c")}
+    await asyncio.sleep(0)
+
+    await stop(client, **given)
+
+    for name in ("r:a", "r:b"):
+        with pytest.raises(CallGivenUpError, match=name):
+            await calls[name]
+    assert not calls["r2:c"].done()
+    calls["r2:c"].cancel()
+
+
+async def in_flight(instance: str) -> None:
+    """A call that would never be answered, for the orchestration `instance`."""
+
+    async def is_wanted() -> bool:
+        return True
+
+    await IN_FLIGHT.answer(instance, asyncio.Event().wait(), is_wanted)
 
 
 async def test_a_task_hub_that_does_not_answer_fails_the_activity_which_nobody_waits_for() -> None:

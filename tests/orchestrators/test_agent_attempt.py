@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from activities.names import CALL_AGENT, STOP_EVENT
+from activities.names import CALL_AGENT, CALL_GIVEN_UP, STOP_EVENT
 from orchestrators.agent_attempt import agent_attempt
 from tests.orchestrators.fake_context import JSON, START, Call, Drive, FakeContext
 from tests.orchestrators.given import NO_TOKENS, USAGE, refused, replied
@@ -40,7 +40,7 @@ def test_the_call_carries_the_agent_the_prompt_and_an_absolute_deadline() -> Non
     assert (call.input["run_id"], call.input["branch"], call.input["attempt"]) == ("run-1", "summary", 2)
     assert (call.input["agent"]["instructions"], call.input["prompt"]) == ("Summarise.", "Material.")
     assert datetime.fromisoformat(call.input["deadline"]) == START + timedelta(seconds=60)
-    assert call.input["max_tokens"] == 70
+    assert (call.input["max_tokens"], call.input["instance"]) == (70, "run-1:summary")
 
 
 def test_the_answer_is_the_account() -> None:
@@ -105,6 +105,14 @@ def test_a_call_that_is_told_to_stop_gives_its_account_at_once() -> None:
     account = drive.ended
     assert (account["status"], account["error"]["code"], account["usage"]) == ("cancelled", "cancelled", NO_TOKENS)
     assert datetime.fromisoformat(account["ended_at"]) == START + timedelta(seconds=3)
+    assert drive.pending_timers == []
+
+
+def test_a_call_that_was_given_up_before_the_stop_came_was_stopped_too() -> None:
+    drive = start()
+    answer(drive, refused(CALL_GIVEN_UP, usage=NO_TOKENS))
+    account = drive.ended
+    assert (account["status"], account["error"]["code"], account["usage"]) == ("cancelled", "cancelled", NO_TOKENS)
     assert drive.pending_timers == []
 
 

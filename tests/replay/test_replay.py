@@ -16,6 +16,7 @@ import pytest
 import orchestrators.agent_attempt
 import orchestrators.fan_out
 import orchestrators.sectioning
+import shared.branching
 import shared.scheduling.schedule
 from orchestrators.agent_attempt import agent_attempt
 from orchestrators.fan_out import Flight
@@ -260,7 +261,7 @@ def test_another_window_is_noticed_where_it_matters() -> None:
 
 
 def test_another_prompt_is_noticed_and_told_to_be_safe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orchestrators.sectioning, "section_prompt", lambda material: f"Read this: {material}")
+    monkeypatch.setattr(shared.branching, "section_prompt", lambda material: f"Read this: {material}")
     with pytest.raises(DivergedError) as failure:
         replay(history("sectioning_succeeds"), flat(sectioning))
     assert SAFE_FOR_RUNS in str(failure.value)
