@@ -9,9 +9,7 @@ import pytest
 from activities.names import CANCEL_EVENT
 from orchestrators.map_reduce import map_reduce
 from orchestrators.voting import voting
-from shared.contracts.branch import Branch
-from shared.token_estimate import estimated_input_tokens
-from tests.orchestrators.fake_context import Call, Drive
+from tests.orchestrators.fake_context import Drive
 from tests.orchestrators.given import (
     documents_request,
     error_codes,
@@ -31,16 +29,23 @@ from tests.orchestrators.given import (
 )
 
 PLENTY = 1_000_000
+"""More than all estimates of these runs together."""
 
 
-def estimate(call: Call) -> int:
-    """What the run thinks that a call's input is."""
-    branch = Branch.model_validate(call.input["branch"])
-    return estimated_input_tokens(branch.agent, branch.prompt)
+def estimate() -> int:
+    """What the run thinks that a call for a section with a name of one letter costs, before any answer.
+
+    It is half of the least budget with which two of them start together.
+    """
+    low, high = 1, PLENTY
+    while low < high:
+        middle = (low + high) // 2
+        both = len(start_fan_out("a", "b", max_total_tokens=middle).running) == 2
+        low, high = (low, middle) if both else (middle + 1, high)
+    return low // 2
 
 
-ONE_CALL = estimate(start_fan_out("a").child("a"))
-"""The estimate for a section with a name of one letter, before any answer."""
+ONE_CALL = estimate()
 
 
 def spend(drive: Drive, branch: str, tokens: int, *, output: int = 0) -> None:
@@ -76,8 +81,8 @@ def test_nothing_starts_once_the_budget_is_spent() -> None:
 
 
 def test_calls_in_flight_come_to_their_own_end_when_the_budget_is_spent() -> None:
-    drive = start_fan_out("a", "b", "c", max_concurrency=2, max_total_tokens=1_000)
-    spend(drive, "a", 2_000)
+    drive = start_fan_out("a", "b", "c", max_concurrency=2, max_total_tokens=PLENTY)
+    spend(drive, "a", PLENTY)
     assert (drive.result, instances(drive.running), stops(drive)) == (None, ["b"], [])
     spend(drive, "b", 10)
     assert statuses(drive.ended) == {"a": "succeeded", "b": "succeeded", "c": "cancelled"}
@@ -85,9 +90,9 @@ def test_calls_in_flight_come_to_their_own_end_when_the_budget_is_spent() -> Non
 
 
 def test_a_branch_that_waits_for_its_retry_gets_none_once_the_budget_is_spent() -> None:
-    drive = start_fan_out("a", "b", max_total_tokens=1_000)
+    drive = start_fan_out("a", "b", max_total_tokens=PLENTY)
     drive.complete(drive.child("a"), throttled("a", retry_after_s=20.0))
-    spend(drive, "b", 1_000)
+    spend(drive, "b", PLENTY)
     assert verdict(drive.ended) == ("partial", "budget_exhausted")
     message = "the run's budget of tokens was spent before the branch ended; the error before that: a failed"
     assert outcome_of(drive.ended, "a")["error"]["message"] == message
@@ -104,8 +109,8 @@ def test_a_failure_that_spends_the_budget_is_not_tried_again() -> None:
 
 
 def test_a_slow_call_is_not_hedged_once_the_budget_is_spent() -> None:
-    drive = start_fan_out("a", "b", max_total_tokens=1_000, hedge_after_s=2)
-    spend(drive, "b", 1_000)
+    drive = start_fan_out("a", "b", max_total_tokens=PLENTY, hedge_after_s=2)
+    spend(drive, "b", PLENTY)
     drive.pass_time(10)
     assert instances(drive.running) == ["a"]
     succeed(drive, "a")
@@ -114,9 +119,9 @@ def test_a_slow_call_is_not_hedged_once_the_budget_is_spent() -> None:
 
 
 def test_a_budget_that_is_spent_when_all_is_done_is_no_reason() -> None:
-    drive = start_fan_out("a", "b", max_total_tokens=1_000)
-    spend(drive, "a", 900)
-    spend(drive, "b", 900)
+    drive = start_fan_out("a", "b", max_total_tokens=PLENTY)
+    spend(drive, "a", PLENTY)
+    spend(drive, "b", PLENTY)
     assert verdict(drive.ended) == ("succeeded", "all_completed")
 
 
@@ -129,8 +134,8 @@ def test_the_policy_decides_about_what_the_budget_was_enough_for() -> None:
 
 
 def test_a_cancel_beats_the_budget() -> None:
-    drive = start_fan_out("a", "b", "c", max_concurrency=2, max_total_tokens=1_000)
-    spend(drive, "a", 1_000)
+    drive = start_fan_out("a", "b", "c", max_concurrency=2, max_total_tokens=PLENTY)
+    spend(drive, "a", PLENTY)
     drive.raise_event(CANCEL_EVENT)
     succeed(drive, "b")
     assert verdict(drive.ended) == ("cancelled", "cancelled")
@@ -185,9 +190,9 @@ def test_no_synthesis_begins_once_the_budget_is_spent() -> None:
 
 
 def test_sections_that_spend_all_leave_nothing_for_their_synthesis() -> None:
-    drive = start_sections("a", "b", policy={"max_total_tokens": 1_000})
-    spend(drive, "a", 500)
-    spend(drive, "b", 500)
+    drive = start_sections("a", "b", policy={"max_total_tokens": PLENTY})
+    spend(drive, "a", PLENTY // 2)
+    spend(drive, "b", PLENTY // 2)
     assert instances(drive.context.children) == ["a", "b"]
     assert verdict(drive.ended) == ("partial", "budget_exhausted")
     assert drive.ended["output"]["aggregation"] == "concatenate"

@@ -25,7 +25,6 @@ from tests.orchestrators.given import (
     stops,
     succeed,
     succeeded,
-    throttled,
     timed_out,
     told_to_stop,
     usage,
@@ -261,7 +260,7 @@ def test_a_run_that_is_cut_short_tells_all_of_its_calls_to_stop_once() -> None:
 
 def test_a_run_with_no_call_in_flight_tells_nobody_to_stop() -> None:
     drive = start_fan_out("a", "b", max_concurrency=1)
-    drive.complete(drive.child("a"), throttled("a", retry_after_s=50))
+    drive.complete(drive.child("a"), failed("a", retriable=True))
     drive.complete(drive.child("b"), failed("b", retriable=True))
     drive.raise_event(CANCEL_EVENT)
     assert statuses(drive.ended) == {"a": "cancelled", "b": "cancelled"}

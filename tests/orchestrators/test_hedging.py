@@ -314,14 +314,14 @@ def test_the_time_is_learned_from_the_calls_that_have_succeeded() -> None:
 
 
 def test_a_straggler_that_is_overdue_when_the_time_is_learned_is_hedged_at_once() -> None:
-    drive = start_fan_out("a", "b", "c", "d", hedge="p95")
-    after(drive, 1, "a", "b")
-    drive.pass_time_until(START + timedelta(seconds=30))
-    drive.complete(drive.child("c"), failed("c", retriable=True))
-    drive.pass_time(1.1)
-    assert instances(drive.running) == ["d", "c~2"]
-    succeed(drive, "c")
-    assert instances(drive.running) == ["d"], "three of five started calls are too few"
+    drive = start_fan_out("a", "b", "c", "d", "e", hedge="p95", max_concurrency=2)
+    after(drive, 1, "b")
+    after(drive, 2, "c")
+    assert instances(drive.running) == ["a", "d"]
+    after(drive, 3, "d")
+    assert instances(drive.running) == ["a", "a~2h"], "three of four calls took a second, and this one three"
+    succeed(drive, "a", "e")
+    assert verdict(drive.ended) == ("succeeded", "all_completed")
 
 
 def test_fewer_than_a_few_calls_teach_nothing() -> None:
