@@ -88,6 +88,8 @@ class Flight:
         self._schedule.close()
         if self._cut_by is not None and (calls := self._in_flight()):
             yield from self._stop(calls)
+        else:
+            self._tell_losers()
 
     def outcome(self, branch: str) -> BranchOutcome:
         """What became of a branch."""
@@ -118,8 +120,7 @@ class Flight:
         now = self._context.current_utc_datetime
         for call in self._schedule.due(now):
             self._start(call)
-        if losers := self._schedule.losers():
-            self._tell(StopCalls(instances=[self._instance_id(call) for call in losers]))
+        self._tell_losers()
         self._alarm.arm(self._schedule.wake_at(now))
 
     def _start(self, call: Call) -> None:
@@ -146,12 +147,23 @@ class Flight:
         return self._schedule.wants_turn(self._context.current_utc_datetime, self._alarm.at)
 
     def _stop(self, calls: Sequence[Call]) -> Generator[Task[Any], Any]:
-        """Tell all calls of the run to stop, and give them a moment. `task_any` raises for none of them."""
-        self._tell(StopCalls(prefix=children_prefix(self._context.instance_id)))
+        """Tell calls to stop, and give them a moment. `task_any` raises for none of them."""
+        self._tell(self._stop_of(calls))
         grace = self._context.create_timer(self._context.current_utc_datetime + timedelta(seconds=STOP_GRACE_S))
         accounts = self._context.task_all([self._tasks[call] for call in calls])
         yield self._context.task_any([accounts, grace])
         cast(Any, grace).cancel()
+
+    def _stop_of(self, calls: Sequence[Call]) -> StopCalls:
+        """All calls of the run; these alone if it goes on, because a stop that comes late must not reach the next."""
+        if self._cut_by == "min_successful_reached":
+            return StopCalls(instances=[self._instance_id(call) for call in calls])
+        return StopCalls(prefix=children_prefix(self._context.instance_id))
+
+    def _tell_losers(self) -> None:
+        """Stop the calls that another call for the same branch has made needless; their end changes nothing."""
+        if losers := self._schedule.losers():
+            self._tell(StopCalls(instances=[self._instance_id(call) for call in losers]))
 
     def _tell(self, stop: StopCalls) -> None:
         """Nobody waits for this activity: a call that it cannot reach ends with its deadline."""

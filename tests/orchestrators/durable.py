@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, cast
 
@@ -18,21 +18,30 @@ from durabletask.grpc_options import GrpcChannelOptions
 from durabletask.internal import orchestrator_service_pb2 as pb
 from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
 
-from activities.names import AGENT_BRANCH, CALL_AGENT, CANCEL_EVENT, MAP_REDUCE, SECTIONING, STOP_BRANCHES, VOTING
-from activities.stop_branches import stop_branches
+from activities.names import (
+    AGENT_ATTEMPT,
+    CALL_AGENT,
+    CANCEL_EVENT,
+    MAP_REDUCE,
+    SECTIONING,
+    STOP_CALLS,
+    VOTING,
+    children_prefix,
+)
+from activities.stop_calls import stop_calls
 from local_host.engine import LocalEngine
-from orchestrators.agent_branch import agent_branch
+from orchestrators.agent_attempt import agent_attempt
 from orchestrators.map_reduce import map_reduce
 from orchestrators.sectioning import sectioning
 from orchestrators.voting import voting
 from tests.orchestrators.fake_context import JSON, Orchestrator
-from tests.orchestrators.given import replied
+from tests.orchestrators.given import replied, run_input
 
 ORCHESTRATORS: dict[str, Orchestrator] = {
     SECTIONING: sectioning,
     VOTING: voting,
     MAP_REDUCE: map_reduce,
-    AGENT_BRANCH: agent_branch,
+    AGENT_ATTEMPT: agent_attempt,
 }
 LIMIT_S = 60.0
 """How long anything here is waited for."""
@@ -40,14 +49,17 @@ LIMIT_S = 60.0
 _UNLIMITED = GrpcChannelOptions(max_receive_message_length=-1, max_send_message_length=-1)
 _QUIET = logging.getLogger("tests.durable")
 _QUIET.setLevel(logging.ERROR)
-# A branch that hangs holds a worker thread.
+# A call that hangs holds a worker thread.
 _WORKER_THREADS = 24
 
 Answer = Callable[[JSON], JSON]
 
 
 class Agents:
-    """The scripted `call_agent`: an answer for each branch, which may wait to be let go."""
+    """The scripted `call_agent`: an answer for each branch, which may wait to be let go.
+
+    Held are all calls for a branch `a`, or one by its number: `a~1`, `a~2`.
+    """
 
     def __init__(self) -> None:
         self.calls: list[JSON] = []
@@ -58,7 +70,7 @@ class Agents:
         self._changed = threading.Condition()
 
     def answer(self, branch: str, *replies: JSON | Exception) -> None:
-        """Let attempt number n of `branch` end with the n-th of `replies`."""
+        """Let call number n of `branch` end with the n-th of `replies`."""
 
         def answer(call: JSON) -> JSON:
             reply = replies[call["attempt"] - 1]
@@ -68,17 +80,17 @@ class Agents:
 
         self._answers[branch] = answer
 
-    def hold(self, *branches: str) -> None:
-        """Let calls of these branches wait until they are let go."""
-        self._held.update(branches)
+    def hold(self, *calls: str) -> None:
+        """Let these calls wait until they are let go."""
+        self._held.update(calls)
 
-    def let_go(self, branch: str) -> None:
-        """Let a held branch answer."""
-        self._gates[branch].set()
+    def let_go(self, call: str) -> None:
+        """Let a held call, or a held branch, answer."""
+        self._gates[call].set()
 
     def let_all_go(self) -> None:
-        for branch in self._held:
-            self.let_go(branch)
+        for call in self._held:
+            self.let_go(call)
 
     def wait_for_calls(self, count: int) -> None:
         """Wait until so many calls have been made."""
@@ -91,8 +103,9 @@ class Agents:
             self.most_threads = max(self.most_threads, threading.active_count())
             self._changed.notify_all()
         branch = call["branch"]
-        if branch in self._held:
-            assert self._gates[branch].wait(LIMIT_S), f"nobody let {branch!r} go"
+        for name in (branch, f"{branch}~{call['attempt']}"):
+            if name in self._held:
+                assert self._gates[name].wait(LIMIT_S), f"nobody let {name!r} go"
         answer = self._answers.get(branch)
         return answer(call) if answer else replied(f"output of {branch}")
 
@@ -118,7 +131,7 @@ class Durable:
         for name, function in ORCHESTRATORS.items():
             registry.add_named_orchestrator(name, wrap_orchestrator(function))
         registry.add_named_activity(CALL_AGENT, self._call_agent)
-        registry.add_named_activity(STOP_BRANCHES, self._stop_branches)
+        registry.add_named_activity(STOP_CALLS, self._stop_calls)
 
     def __enter__(self) -> Self:
         self._worker.start()
@@ -136,9 +149,10 @@ class Durable:
         self.agents = Agents()
         self.run_id = run_id
 
-    def start(self, name: str, request: JSON) -> None:
-        """Start the run."""
-        self.client.schedule_new_orchestration(name, input=request, instance_id=self.run_id)
+    def start(self, name: str, request: JSON, *, reused: Sequence[JSON] | None = None) -> None:
+        """Start the run; with `reused` outcomes it is a redrive."""
+        given = run_input(request, reused=reused)
+        self.client.schedule_new_orchestration(name, input=given, instance_id=self.run_id)
 
     def result(self) -> JSON:
         """Wait for the run's end; it must have completed, whatever its result says."""
@@ -147,19 +161,23 @@ class Durable:
         assert state.runtime_status.name == "COMPLETED", state.failure_details
         return DEFAULT_FUNCTIONS_DATA_CONVERTER.deserialize(state.serialized_output)
 
-    def run(self, name: str, request: JSON) -> JSON:
+    def run(self, name: str, request: JSON, *, reused: Sequence[JSON] | None = None) -> JSON:
         """Start the run and wait for its end."""
-        self.start(name, request)
+        self.start(name, request, reused=reused)
         return self.result()
 
-    def wait_for_branch(self, branch: str) -> None:
-        """Wait until the run has taken note of the end of `branch`."""
-        until = time.monotonic() + LIMIT_S
-        while not self._knows_the_end_of(branch):
-            assert time.monotonic() < until, f"{branch!r} of {self.run_id!r} does not end"
-            time.sleep(0.005)
+    def wait_until_noted(self, call: str) -> None:
+        """Wait until the run has taken note of the end of this call."""
+        wait_until(lambda: self._knows_the_end_of(call), f"the run {self.run_id!r} does not note the end of {call!r}")
 
-    def _knows_the_end_of(self, branch: str) -> bool:
+    def wait_until_ended(self, call: str) -> JSON:
+        """Wait for the end of the orchestration that makes this call; return the account that it gives."""
+        state = self.client.wait_for_orchestration_completion(self.call_id(call), timeout=LIMIT_S)
+        assert state is not None
+        assert state.runtime_status.name == "COMPLETED", state.failure_details
+        return DEFAULT_FUNCTIONS_DATA_CONVERTER.deserialize(state.serialized_output)
+
+    def _knows_the_end_of(self, call: str) -> bool:
         history = self.history(self.run_id)
         created = {
             event.subOrchestrationInstanceCreated.instanceId: event.eventId
@@ -171,17 +189,18 @@ class Durable:
             for event in history
             for ending in (event.subOrchestrationInstanceCompleted, event.subOrchestrationInstanceFailed)
         }
-        return created.get(self.branch_id(branch)) in ended - {0}
+        return created.get(self.call_id(call)) in ended - {0}
 
     def cancel(self) -> None:
         self.client.raise_orchestration_event(self.run_id, CANCEL_EVENT)
 
-    def branch_id(self, branch: str) -> str:
-        return f"{self.run_id}:{branch}"
+    def call_id(self, call: str) -> str:
+        """The instance id of a call by its name: `a` is the first for branch `a`, `a~2` a retry, `a~2h` a hedge."""
+        return children_prefix(self.run_id) + call
 
-    def status_of(self, branch: str) -> str:
-        """The runtime status of a branch's orchestration."""
-        state = self.client.get_orchestration_state(self.branch_id(branch))
+    def status_of(self, call: str) -> str:
+        """The runtime status of the orchestration that makes this call."""
+        state = self.client.get_orchestration_state(self.call_id(call))
         return state.runtime_status.name if state else "UNKNOWN"
 
     def history(self, instance_id: str) -> list[pb.HistoryEvent]:
@@ -198,12 +217,20 @@ class Durable:
     def _call_agent(self, _: Any, call: JSON) -> JSON:
         return self.agents(call)
 
-    def _stop_branches(self, _: Any, instances: list[str]) -> int:
+    def _stop_calls(self, _: Any, given: JSON) -> int:
         async def stop() -> int:
-            client = AsyncTaskHubGrpcClient(host_address=self._address)
+            client = AsyncTaskHubGrpcClient(host_address=self._address, channel_options=_UNLIMITED, logger=_QUIET)
             try:
-                return await stop_branches(instances, cast(Any, client))
+                return await stop_calls(given, cast(Any, client))
             finally:
                 await client.close()
 
         return asyncio.run(stop())
+
+
+def wait_until(holds: Callable[[], bool], otherwise: str) -> None:
+    """Wait until `holds` does; the engine has nothing to wait on for what happens inside a run."""
+    until = time.monotonic() + LIMIT_S
+    while not holds():
+        assert time.monotonic() < until, otherwise
+        time.sleep(0.005)

@@ -101,6 +101,8 @@ class Drive:
     def __init__(self, orchestrator: Orchestrator, context: FakeContext) -> None:
         self.context = context
         self.result: JSON | None = None
+        self.steps = 0
+        """How often the orchestrator has been given a turn."""
         self._generator = orchestrator(cast(Any, context))
         self._yielded: Task[Any] | None = None
         self._step(lambda: next(self._generator))
@@ -122,6 +124,10 @@ class Drive:
         """An external event arrived."""
         self.context.events[name].complete(None)
         self._resume()
+
+    def pass_time_until(self, moment: datetime) -> None:
+        """The clock moves on to `moment`, and timers go off."""
+        self.pass_time((moment - self.context.current_utc_datetime).total_seconds())
 
     def pass_time(self, seconds: float, *, firing: bool = True) -> None:
         """The clock moves on; timers go off in order unless `firing` is off (they are late)."""
@@ -145,9 +151,10 @@ class Drive:
         """The children that have started and not ended, in the order of their start."""
         return [child for child in self.context.children if not child.task.is_complete]
 
-    def child(self, branch: str) -> Call:
-        """The child that runs `branch`."""
-        return next(child for child in self.context.children if child.branch == branch)
+    def child(self, branch: str, number: int | None = None) -> Call:
+        """The newest call for `branch`, or the one with this number."""
+        calls = [child for child in self.context.children if child.branch == branch]
+        return calls[-1] if number is None else next(call for call in calls if call.input["number"] == number)
 
     @property
     def pending_timers(self) -> list[Timer]:
@@ -168,6 +175,7 @@ class Drive:
                 self._step(lambda task=task: self._generator.send(task.get_result()))
 
     def _step(self, move: Callable[[], Task[Any]]) -> None:
+        self.steps += 1
         try:
             self._yielded = move()
             assert isinstance(self._yielded, Task), f"yielded {self._yielded!r}, which is no task"

@@ -6,62 +6,71 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from activities.names import AGENT_BRANCH, CANCEL_EVENT, STOP_BRANCHES
+from activities.names import AGENT_ATTEMPT, CANCEL_EVENT
+from orchestrators.fan_out import STOP_GRACE_S
 from orchestrators.sectioning import sectioning
-from tests.orchestrators.fake_context import START, Drive, FakeContext
+from tests.orchestrators.fake_context import JSON, START, Drive, FakeContext
 from tests.orchestrators.given import (
+    EVERYONE,
+    NO_TOKENS,
     branch_names,
+    error_codes,
     failed,
+    let_stop,
+    outcome_of,
+    run_input,
     sections_request,
+    start_fan_out,
     statuses,
+    stops,
     succeed,
     succeeded,
     timed_out,
+    told_to_stop,
+    usage,
     verdict,
 )
 
 SIX = ["s0", "s1", "s2", "s3", "s4", "s5"]
 
 
-def start(*names: str, **policy: object) -> Drive:
-    """A run whose sections are concatenated, so that the fan-out is all there is."""
-    return Drive(sectioning, FakeContext(sections_request(*names, aggregation="concatenate", policy=policy)))
-
-
-def stopped(drive: Drive) -> list[str]:
-    """The instances that were told to stop, in one call."""
-    calls = [call for call in drive.context.activities if call.name == STOP_BRANCHES]
-    assert len(calls) == 1
-    return calls[0].input
-
-
-def let_stop(drive: Drive) -> None:
-    """The activity that stops branches returns."""
-    drive.complete(drive.context.activities[-1], len(stopped(drive)))
-
-
 # --- Starting ---
 
 
 def test_every_branch_is_a_child_with_its_own_instance_id() -> None:
-    drive = start("a", "b")
+    drive = start_fan_out("a", "b")
     assert [(child.name, child.instance_id) for child in drive.running] == [
-        (AGENT_BRANCH, "run-1:a"),
-        (AGENT_BRANCH, "run-1:b"),
+        (AGENT_ATTEMPT, "run-1:a"),
+        (AGENT_ATTEMPT, "run-1:b"),
     ]
 
 
-def test_a_child_gets_the_policy_and_the_runs_deadline() -> None:
-    drive = start("a", attempts=2, branch_timeout_s=30, deadline_s=100)
+def test_a_call_is_to_be_over_when_its_branch_is() -> None:
+    drive = start_fan_out("a", branch_timeout_s=30, deadline_s=100)
     given = drive.child("a").input
-    assert (given["run_id"], given["attempts"], given["timeout_s"]) == ("run-1", 2, 30)
-    assert datetime.fromisoformat(given["run_deadline"]) == START + timedelta(seconds=100)
+    assert (given["run_id"], given["branch"]["name"], given["number"]) == ("run-1", "a", 1)
+    assert datetime.fromisoformat(given["deadline"]) == START + timedelta(seconds=30)
+
+
+def test_the_runs_deadline_bounds_a_call_when_it_comes_first() -> None:
+    drive = start_fan_out("a", "b", max_concurrency=1, branch_timeout_s=30, deadline_s=40)
+    drive.pass_time(20)
+    succeed(drive, "a")
+    assert datetime.fromisoformat(drive.child("b").input["deadline"]) == START + timedelta(seconds=40)
 
 
 def test_as_many_branches_as_the_window_start_at_once_and_are_one_task_all() -> None:
-    drive = start(*SIX, max_concurrency=6)
+    drive = start_fan_out(*SIX, max_concurrency=6)
     assert branch_names(drive.running) == SIX
     assert drive.context.groups == [[child.task for child in drive.running]]
+
+
+def test_ends_that_change_nothing_give_the_run_no_turn() -> None:
+    drive = start_fan_out(*SIX)
+    succeed(drive, *SIX[:5])
+    assert drive.steps == 1
+    succeed(drive, "s5")
+    assert (drive.steps, verdict(drive.ended)) == (2, ("succeeded", "all_completed"))
 
 
 # --- Ending on their own ---
@@ -70,7 +79,7 @@ def test_as_many_branches_as_the_window_start_at_once_and_are_one_task_all() -> 
 @pytest.mark.parametrize("order", [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"]])
 @pytest.mark.parametrize("window", [3, 2])
 def test_outcomes_are_in_branch_order_whatever_ends_first(order: list[str], window: int) -> None:
-    drive = start("a", "b", "c", max_concurrency=window)
+    drive = start_fan_out("a", "b", "c", max_concurrency=window)
     left = list(order)
     while left:
         branch = next(name for name in left if name in branch_names(drive.running))
@@ -82,13 +91,13 @@ def test_outcomes_are_in_branch_order_whatever_ends_first(order: list[str], wind
 
 
 def test_the_run_waits_for_the_last_branch() -> None:
-    drive = start("a", "b", "c")
+    drive = start_fan_out("a", "b", "c")
     succeed(drive, "c", "a")
     assert drive.result is None
 
 
 def test_a_failed_branch_takes_nothing_from_the_others() -> None:
-    drive = start("a", "b", "c")
+    drive = start_fan_out("a", "b", "c")
     drive.complete(drive.child("b"), failed("b"))
     assert drive.result is None
     succeed(drive, "c", "a")
@@ -98,21 +107,44 @@ def test_a_failed_branch_takes_nothing_from_the_others() -> None:
 
 
 def test_a_branch_that_timed_out_takes_nothing_from_the_others() -> None:
-    drive = start("a", "b")
+    drive = start_fan_out("a", "b")
     drive.complete(drive.child("a"), timed_out("a"))
     succeed(drive, "b")
     assert verdict(drive.ended) == ("partial", "all_completed")
     assert statuses(drive.ended) == {"a": "timed_out", "b": "succeeded"}
+    assert error_codes(drive.ended) == {"a": "branch_timed_out"}
+
+
+def test_a_call_that_something_else_cancelled_is_a_cancelled_branch() -> None:
+    drive = start_fan_out("a", "b")
+    drive.complete(drive.child("a"), told_to_stop("a"))
+    succeed(drive, "b")
+    assert verdict(drive.ended) == ("partial", "all_completed")
+    assert statuses(drive.ended) == {"a": "cancelled", "b": "succeeded"}
+
+
+def test_what_a_call_says_of_itself_is_the_outcome() -> None:
+    drive = start_fan_out("a")
+    ended_at = (START + timedelta(seconds=2)).isoformat()
+    drive.pass_time(3)
+    said = succeeded("a", {"n": 1}, model="gpt-test", truncated=True, usage=usage(7), ended_at=ended_at)
+    drive.complete(drive.child("a"), said)
+    outcome = outcome_of(drive.ended, "a")
+    assert (outcome["output"], outcome["model"], outcome["truncated"]) == ({"n": 1}, "gpt-test", True)
+    assert (outcome["attempts"], outcome["hedges"], outcome["usage"]) == (1, 0, usage(7))
+    assert datetime.fromisoformat(outcome["started_at"]) == START
+    assert datetime.fromisoformat(outcome["ended_at"]) == START + timedelta(seconds=2)
 
 
 @pytest.mark.parametrize("window", [3, 2])
 def test_a_child_that_fails_as_an_orchestration_is_a_failed_branch(window: int) -> None:
-    drive = start("a", "b", "c", max_concurrency=window)
+    drive = start_fan_out("a", "b", "c", max_concurrency=window)
     drive.pass_time(3)
     drive.fail(drive.child("a"), "ValidationError: no reply")
     succeed(drive, "b", "c")
     outcome = drive.ended["outcomes"][0]
     assert (outcome["status"], outcome["error"]["code"]) == ("failed", "branch_failed")
+    assert (outcome["attempts"], outcome["usage"]) == (1, NO_TOKENS)
     assert "'a'" in outcome["error"]["message"]
     assert "ValidationError: no reply" in outcome["error"]["message"]
     assert datetime.fromisoformat(outcome["started_at"]) == START
@@ -120,7 +152,7 @@ def test_a_child_that_fails_as_an_orchestration_is_a_failed_branch(window: int) 
 
 
 def test_when_every_branch_fails_the_run_fails_with_all_outcomes() -> None:
-    drive = start("a", "b")
+    drive = start_fan_out("a", "b")
     drive.fail(drive.child("a"))
     drive.complete(drive.child("b"), failed("b"))
     assert verdict(drive.ended) == ("failed", "failure_tolerance_exceeded")
@@ -129,7 +161,7 @@ def test_when_every_branch_fails_the_run_fails_with_all_outcomes() -> None:
 
 
 def test_a_run_that_ends_cancels_its_timer_and_stops_nobody() -> None:
-    drive = start("a", "b")
+    drive = start_fan_out("a", "b")
     succeed(drive, "a", "b")
     assert drive.pending_timers == []
     assert drive.context.activities == []
@@ -139,7 +171,7 @@ def test_a_run_that_ends_cancels_its_timer_and_stops_nobody() -> None:
 
 
 def test_no_more_branches_run_than_the_window_allows() -> None:
-    drive = start(*SIX, max_concurrency=2)
+    drive = start_fan_out(*SIX, max_concurrency=2)
     while drive.running:
         assert len(drive.running) <= 2
         succeed(drive, drive.running[-1].branch)
@@ -149,14 +181,14 @@ def test_no_more_branches_run_than_the_window_allows() -> None:
 
 @pytest.mark.parametrize("first", ["s0", "s1"])
 def test_the_next_branch_starts_as_soon_as_one_ends(first: str) -> None:
-    drive = start(*SIX, max_concurrency=2)
+    drive = start_fan_out(*SIX, max_concurrency=2)
     assert branch_names(drive.running) == ["s0", "s1"]
     succeed(drive, first)
     assert branch_names(drive.context.children) == ["s0", "s1", "s2"]
 
 
 def test_a_slow_branch_idles_nobody() -> None:
-    drive = start(*SIX, max_concurrency=2)
+    drive = start_fan_out(*SIX, max_concurrency=2)
     succeed(drive, "s1", "s2", "s3", "s4", "s5")
     assert branch_names(drive.running) == ["s0"]
     succeed(drive, "s0")
@@ -164,7 +196,7 @@ def test_a_slow_branch_idles_nobody() -> None:
 
 
 def test_a_failed_branch_makes_room_too() -> None:
-    drive = start("a", "b", "c", max_concurrency=1)
+    drive = start_fan_out("a", "b", "c", max_concurrency=1)
     drive.fail(drive.child("a"))
     drive.complete(drive.child("b"), failed("b"))
     succeed(drive, "c")
@@ -172,7 +204,7 @@ def test_a_failed_branch_makes_room_too() -> None:
 
 
 def test_a_child_of_the_window_starts_its_clock_when_it_starts() -> None:
-    drive = start("a", "b", max_concurrency=1)
+    drive = start_fan_out("a", "b", max_concurrency=1)
     drive.pass_time(5)
     succeed(drive, "a")
     drive.pass_time(5)
@@ -185,7 +217,7 @@ def test_a_child_of_the_window_starts_its_clock_when_it_starts() -> None:
 
 
 def test_the_deadline_ends_the_run_with_what_it_has() -> None:
-    drive = start("a", "b", "c", deadline_s=10)
+    drive = start_fan_out("a", "b", "c", deadline_s=10)
     succeed(drive, "b")
     drive.pass_time(10)
     let_stop(drive)
@@ -199,14 +231,14 @@ def test_the_deadline_ends_the_run_with_what_it_has() -> None:
 
 
 def test_the_deadline_with_no_success_fails_the_run() -> None:
-    drive = start("a", deadline_s=10)
+    drive = start_fan_out("a", deadline_s=10)
     drive.pass_time(10)
     let_stop(drive)
     assert verdict(drive.ended) == ("failed", "deadline_exceeded")
 
 
 def test_a_cancel_ends_the_run_with_what_it_has() -> None:
-    drive = start("a", "b", "c")
+    drive = start_fan_out("a", "b", "c")
     succeed(drive, "c")
     drive.raise_event(CANCEL_EVENT)
     let_stop(drive)
@@ -216,41 +248,88 @@ def test_a_cancel_ends_the_run_with_what_it_has() -> None:
     assert drive.pending_timers == []
 
 
-def test_exactly_the_unfinished_branches_are_told_to_stop() -> None:
-    drive = start("a", "b", "c", "d")
+def test_a_run_that_is_cut_short_tells_all_of_its_calls_to_stop_once() -> None:
+    drive = start_fan_out("a", "b", "c")
     succeed(drive, "b")
-    drive.fail(drive.child("d"))
     drive.raise_event(CANCEL_EVENT)
-    assert stopped(drive) == ["run-1:a", "run-1:c"]
+    assert stops(drive) == [EVERYONE]
+    let_stop(drive)
+    assert drive.result is not None
+    assert stops(drive) == [EVERYONE]
 
 
-def test_a_failure_to_stop_branches_is_harmless() -> None:
-    drive = start("a", "b")
+def test_a_run_with_no_call_in_flight_tells_nobody_to_stop() -> None:
+    drive = start_fan_out("a", "b", max_concurrency=1)
+    drive.complete(drive.child("a"), failed("a", retriable=True))
+    drive.complete(drive.child("b"), failed("b", retriable=True))
+    drive.raise_event(CANCEL_EVENT)
+    assert statuses(drive.ended) == {"a": "cancelled", "b": "cancelled"}
+    assert stops(drive) == []
+    assert drive.pending_timers == []
+
+
+def test_calls_that_were_told_to_stop_have_a_moment_to_give_their_account() -> None:
+    drive = start_fan_out("a", "b")
+    drive.raise_event(CANCEL_EVENT)
+    drive.pass_time(STOP_GRACE_S * 0.9)
+    drive.complete(drive.child("a"), told_to_stop("a", usage=usage(40)))
+    assert drive.result is None
+    drive.complete(drive.child("b"), failed("b", usage=usage(2)))
+    assert drive.ended["usage"] == {**usage(42), "model_calls": 2}
+    assert statuses(drive.ended) == {"a": "cancelled", "b": "failed"}
+    assert drive.pending_timers == []
+
+
+def test_after_that_moment_the_run_ends_without_it() -> None:
+    drive = start_fan_out("a", "b")
+    drive.raise_event(CANCEL_EVENT)
+    drive.complete(drive.child("a"), told_to_stop("a", usage=usage(40)))
+    drive.pass_time(STOP_GRACE_S)
+    ended = datetime.fromisoformat(drive.ended["ended_at"])
+    assert ended == START + timedelta(seconds=STOP_GRACE_S)
+    assert statuses(drive.ended) == {"a": "cancelled", "b": "cancelled"}
+    assert outcome_of(drive.ended, "b")["usage"] == NO_TOKENS
+    assert drive.ended["usage"] == {**usage(40), "model_calls": 2}
+    assert drive.pending_timers == []
+
+
+def test_the_moment_is_short_enough_for_a_cancel_to_end_the_run_within_two_seconds() -> None:
+    assert STOP_GRACE_S <= 1.5
+
+
+def test_a_failure_to_stop_calls_is_harmless() -> None:
+    drive = start_fan_out("a", "b")
     succeed(drive, "a")
     drive.raise_event(CANCEL_EVENT)
     drive.fail(drive.context.activities[-1], "the engine is gone")
+    assert drive.result is None
+    drive.pass_time(STOP_GRACE_S)
     assert verdict(drive.ended) == ("cancelled", "cancelled")
     assert statuses(drive.ended) == {"a": "succeeded", "b": "cancelled"}
 
 
 @pytest.mark.parametrize("interruption", ["cancelled", "deadline_exceeded"])
-def test_a_branch_that_was_told_to_stop_has_not_failed(interruption: str) -> None:
-    """A terminated child fails as a task, before the activity that terminated it returns."""
-    drive = start("a", "b", deadline_s=10)
+@pytest.mark.parametrize("ends", ["told", "terminated", "not at all"])
+def test_a_branch_that_was_told_to_stop_has_not_failed(interruption: str, ends: str) -> None:
+    drive = start_fan_out("a", "b", deadline_s=10)
     succeed(drive, "b")
     if interruption == "cancelled":
         drive.raise_event(CANCEL_EVENT)
     else:
         drive.pass_time(10)
-    drive.fail(drive.child("a"), "terminated")
-    let_stop(drive)
+    if ends == "told":
+        let_stop(drive)
+    elif ends == "terminated":
+        drive.fail(drive.child("a"), "terminated")
+    else:
+        drive.pass_time(STOP_GRACE_S)
     status = {"cancelled": "cancelled", "deadline_exceeded": "timed_out"}[interruption]
     assert statuses(drive.ended) == {"a": status, "b": "succeeded"}
-    assert drive.ended["outcomes"][0]["error"]["code"] == interruption
+    assert error_codes(drive.ended) == {"a": interruption}
 
 
-def test_an_outcome_that_comes_while_branches_are_stopped_is_kept() -> None:
-    drive = start("a", "b", "c")
+def test_an_answer_that_comes_while_calls_are_stopped_is_kept() -> None:
+    drive = start_fan_out("a", "b", "c")
     drive.raise_event(CANCEL_EVENT)
     succeed(drive, "b")
     let_stop(drive)
@@ -259,8 +338,19 @@ def test_an_outcome_that_comes_while_branches_are_stopped_is_kept() -> None:
     assert drive.ended["usage"]["total_tokens"] == 15
 
 
+def test_a_failure_that_comes_while_calls_are_stopped_is_not_retried() -> None:
+    drive = start_fan_out("a", "b")
+    drive.raise_event(CANCEL_EVENT)
+    drive.complete(drive.child("a"), failed("a", retriable=True))
+    let_stop(drive)
+    assert branch_names(drive.context.children) == ["a", "b"]
+    assert error_codes(drive.ended) == {"a": "cancelled", "b": "cancelled"}
+    message = "the run was cancelled before the branch ended; the error before that: a failed"
+    assert outcome_of(drive.ended, "a")["error"]["message"] == message
+
+
 def test_a_branch_that_failed_before_the_cancel_stays_failed() -> None:
-    drive = start("a", "b")
+    drive = start_fan_out("a", "b")
     drive.fail(drive.child("a"), "defect")
     drive.raise_event(CANCEL_EVENT)
     let_stop(drive)
@@ -268,7 +358,7 @@ def test_a_branch_that_failed_before_the_cancel_stays_failed() -> None:
 
 
 def test_a_cancel_that_comes_while_the_deadline_is_dealt_with_changes_no_account() -> None:
-    drive = start("a", "b", deadline_s=10)
+    drive = start_fan_out("a", "b", deadline_s=10)
     succeed(drive, "b")
     drive.pass_time(10)
     drive.raise_event(CANCEL_EVENT)
@@ -278,19 +368,19 @@ def test_a_cancel_that_comes_while_the_deadline_is_dealt_with_changes_no_account
 
 
 def test_branches_that_wait_never_start_after_the_deadline() -> None:
-    drive = start(*SIX, max_concurrency=2, deadline_s=10)
+    drive = start_fan_out(*SIX, max_concurrency=2, deadline_s=10)
     succeed(drive, "s0")
     drive.pass_time(10)
     succeed(drive, "s1")
     let_stop(drive)
     assert branch_names(drive.context.children) == ["s0", "s1", "s2"]
-    assert stopped(drive) == ["run-1:s1", "run-1:s2"]
+    assert stops(drive) == [EVERYONE]
     assert statuses(drive.ended) == {"s0": "succeeded", "s1": "succeeded"} | dict.fromkeys(SIX[2:], "timed_out")
     assert drive.ended["outcomes"][-1]["error"]["message"] == "the run's deadline passed before the branch started"
 
 
 def test_branches_that_wait_never_start_after_a_cancel() -> None:
-    drive = start(*SIX, max_concurrency=2)
+    drive = start_fan_out(*SIX, max_concurrency=2)
     drive.raise_event(CANCEL_EVENT)
     let_stop(drive)
     assert branch_names(drive.context.children) == ["s0", "s1"]
@@ -299,21 +389,21 @@ def test_branches_that_wait_never_start_after_a_cancel() -> None:
 
 
 def test_a_branch_that_was_cut_short_tells_its_own_times() -> None:
-    drive = start("a", "b", "c", max_concurrency=1, deadline_s=60)
+    drive = start_fan_out("a", "b", "c", max_concurrency=1, deadline_s=60)
     drive.pass_time(4)
     succeed(drive, "a")
     drive.pass_time(3)
     drive.raise_event(CANCEL_EVENT)
-    drive.pass_time(1)
+    drive.pass_time(0.5)
     let_stop(drive)
     times = [(outcome["started_at"], outcome["ended_at"]) for outcome in drive.ended["outcomes"][1:]]
     seconds = [[(datetime.fromisoformat(at) - START).total_seconds() for at in both] for both in times]
-    assert seconds == [[4, 8], [8, 8]]
+    assert seconds == [[4, 7.5], [7.5, 7.5]]
 
 
 @pytest.mark.parametrize("window", [1, 2])
 def test_a_run_that_was_cancelled_before_it_began_starts_no_branch(window: int) -> None:
-    context = FakeContext(sections_request("a", "b", policy={"max_concurrency": window}))
+    context = FakeContext(run_input(sections_request("a", "b", policy={"max_concurrency": window})))
     context.wait_for_external_event(CANCEL_EVENT)
     context.events[CANCEL_EVENT].complete(None)
     drive = Drive(sectioning, context)
@@ -324,51 +414,59 @@ def test_a_run_that_was_cancelled_before_it_began_starts_no_branch(window: int) 
     assert drive.ended["outcomes"][0]["error"]["message"] == "the run was cancelled before the branch started"
 
 
-@pytest.mark.parametrize("window", [2, 1])
-def test_a_cancel_in_the_turn_of_the_last_completion_but_after_it_changes_nothing(window: int) -> None:
-    drive = start("a", "b", max_concurrency=window)
-    succeed(drive, "a", "b")
-    assert verdict(drive.ended) == ("succeeded", "all_completed")
-
-
 def test_a_cancel_in_the_turn_of_the_last_completion_but_before_it_cancels() -> None:
-    drive = start("a", "b")
+    drive = start_fan_out("a", "b")
     succeed(drive, "a")
     drive.raise_event(CANCEL_EVENT)
     succeed(drive, "b")
-    let_stop(drive)
     assert verdict(drive.ended) == ("cancelled", "cancelled")
     assert statuses(drive.ended) == {"a": "succeeded", "b": "succeeded"}
 
 
 def test_a_deadline_that_cost_nothing_is_not_the_reason() -> None:
-    drive = start("a", "b", deadline_s=10)
+    drive = start_fan_out("a", "b", deadline_s=10)
     succeed(drive, "a")
     drive.pass_time(10)
     succeed(drive, "b")
-    let_stop(drive)
     assert verdict(drive.ended) == ("succeeded", "all_completed")
 
 
-@pytest.mark.parametrize("code", ["branch_timed_out", "call_timed_out"])
-def test_branches_that_end_at_the_deadline_before_the_runs_timer_end_the_run_by_deadline(code: str) -> None:
+@pytest.mark.parametrize(
+    ("account", "code"),
+    [(timed_out("b"), "deadline_exceeded"), (failed("b", "call_timed_out", retriable=True), "call_timed_out")],
+)
+def test_branches_that_end_at_the_deadline_before_the_runs_timer_end_the_run_by_deadline(
+    account: JSON, code: str
+) -> None:
     """Branch and run have the same moment to end at; which timer goes off first is chance."""
-    drive = start("a", "b", deadline_s=10)
+    drive = start_fan_out("a", "b", deadline_s=10)
     succeed(drive, "a")
     drive.pass_time(10.01, firing=False)
-    drive.complete(drive.child("b"), timed_out("b") | {"error": failed("b", code=code)["error"]})
+    drive.complete(drive.child("b"), account)
     assert verdict(drive.ended) == ("partial", "deadline_exceeded")
+    assert statuses(drive.ended) == {"a": "succeeded", "b": "timed_out"}
+    assert error_codes(drive.ended) == {"b": code}
+
+
+def test_a_branch_with_a_time_of_its_own_did_not_end_by_the_runs_deadline() -> None:
+    drive = start_fan_out("a", "b", branch_timeout_s=9, deadline_s=10)
+    drive.pass_time(9.5)
+    drive.complete(drive.child("a"), timed_out("a"))
+    drive.pass_time(0.5)
+    drive.complete(drive.child("b"), timed_out("b"))
+    assert verdict(drive.ended) == ("failed", "deadline_exceeded")
+    assert error_codes(drive.ended) == {"a": "branch_timed_out", "b": "branch_timed_out"}
 
 
 def test_a_branch_that_succeeds_after_the_deadline_but_before_the_timer_counts() -> None:
-    drive = start("a", deadline_s=10)
+    drive = start_fan_out("a", deadline_s=10)
     drive.pass_time(10.01, firing=False)
     drive.complete(drive.child("a"), succeeded("a"))
     assert verdict(drive.ended) == ("succeeded", "all_completed")
 
 
 def test_a_window_takes_no_more_in_once_the_deadline_has_passed() -> None:
-    drive = start("a", "b", max_concurrency=1, deadline_s=10)
+    drive = start_fan_out("a", "b", max_concurrency=1, deadline_s=10)
     drive.pass_time(10.01, firing=False)
     succeed(drive, "a")
     assert branch_names(drive.context.children) == ["a"]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from activities.names import CANCEL_EVENT, STOP_BRANCHES
+from activities.names import CANCEL_EVENT
 from orchestrators.map_reduce import map_reduce
-from tests.orchestrators.fake_context import Drive, FakeContext
+from tests.orchestrators.fake_context import Drive
 from tests.orchestrators.given import (
+    EVERYONE,
     branch_names,
     documents_request,
     failed,
+    let_stop,
+    start_run,
     statuses,
+    stops,
     succeed,
     succeeded,
     timed_out,
@@ -22,7 +26,7 @@ REDUCTION = "~reduction"
 
 
 def start(count: int, **fields: Any) -> Drive:
-    return Drive(map_reduce, FakeContext(documents_request(count, **fields)))
+    return start_run(map_reduce, documents_request(count, **fields))
 
 
 def reducing(count: int, **fields: Any) -> Drive:
@@ -100,9 +104,8 @@ def test_a_failed_reduction_leaves_the_map_outputs() -> None:
 def test_the_deadline_in_the_middle_of_the_reduction_leaves_the_map_outputs() -> None:
     drive = reducing(2, policy={"deadline_s": 10})
     drive.pass_time(10)
-    stop = drive.context.activities[-1]
-    assert (stop.name, stop.input) == (STOP_BRANCHES, ["run-1:~reduction"])
-    drive.complete(stop, 1)
+    assert stops(drive) == [EVERYONE]
+    let_stop(drive)
     assert verdict(drive.ended) == ("partial", "deadline_exceeded")
     assert drive.ended["output"]["reduction"] == "concatenate"
 
@@ -111,7 +114,7 @@ def test_the_deadline_in_the_middle_of_the_map_reduces_nothing() -> None:
     drive = start(3, policy={"deadline_s": 10})
     succeed(drive, "d1")
     drive.pass_time(10)
-    drive.complete(drive.context.activities[-1], 2)
+    let_stop(drive)
     assert verdict(drive.ended) == ("partial", "deadline_exceeded")
     assert drive.ended["output"]["documents"] == ["d1"]
     assert drive.ended["output"]["reduction"] == "concatenate"
@@ -122,7 +125,7 @@ def test_a_cancel_in_the_middle_of_the_map_reduces_nothing() -> None:
     drive = start(3, policy={"max_concurrency": 2})
     succeed(drive, "d0")
     drive.raise_event(CANCEL_EVENT)
-    drive.complete(drive.context.activities[-1], 2)
+    let_stop(drive)
     assert verdict(drive.ended) == ("cancelled", "cancelled")
     assert statuses(drive.ended) == {"d0": "succeeded", "d1": "cancelled", "d2": "cancelled"}
     assert drive.ended["output"] is None
@@ -131,8 +134,7 @@ def test_a_cancel_in_the_middle_of_the_map_reduces_nothing() -> None:
 def test_a_cancel_in_the_middle_of_the_reduction_keeps_the_map_outputs() -> None:
     drive = reducing(2)
     drive.raise_event(CANCEL_EVENT)
-    drive.fail(drive.child(REDUCTION), "terminated")
-    drive.complete(drive.context.activities[-1], 1)
+    let_stop(drive)
     assert verdict(drive.ended) == ("cancelled", "cancelled")
     assert drive.ended["aggregation"]["status"] == "cancelled"
     assert drive.ended["output"]["reduction"] == "concatenate"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from activities.names import CANCEL_EVENT, STOP_BRANCHES
+from typing import Any
+
+from activities.names import CANCEL_EVENT
 from shared.prompts import DEFAULT_SYNTHESIZER_INSTRUCTIONS
 from tests.orchestrators.fake_context import Drive
 from tests.orchestrators.given import (
+    EVERYONE,
     USAGE,
     branch_names,
     failed,
+    let_stop,
     start_sections,
     statuses,
+    stops,
     succeed,
     succeeded,
     timed_out,
@@ -20,7 +25,7 @@ from tests.orchestrators.given import (
 SYNTHESIS = "~synthesis"
 
 
-def synthesizing(*names: str, **fields: object) -> Drive:
+def synthesizing(*names: str, **fields: Any) -> Drive:
     """A run whose sections have all succeeded and whose synthesis is under way."""
     drive = start_sections(*names, **fields)
     succeed(drive, *names)
@@ -140,10 +145,8 @@ def test_a_synthesis_whose_own_time_is_up_leaves_the_sections_too() -> None:
 def test_the_deadline_in_the_middle_of_the_synthesis_leaves_the_sections() -> None:
     drive = synthesizing("a", "b", policy={"deadline_s": 10})
     drive.pass_time(10)
-    stop = drive.context.activities[-1]
-    assert (stop.name, stop.input) == (STOP_BRANCHES, ["run-1:~synthesis"])
-    drive.fail(drive.child(SYNTHESIS), "terminated")
-    drive.complete(stop, 1)
+    assert stops(drive) == [EVERYONE]
+    let_stop(drive)
     assert verdict(drive.ended) == ("partial", "deadline_exceeded")
     assert drive.ended["output"]["aggregation"] == "concatenate"
     assert drive.ended["aggregation"]["status"] == "timed_out"
@@ -162,7 +165,7 @@ def test_no_synthesis_begins_after_the_deadline() -> None:
 def test_a_cancel_in_the_middle_of_the_synthesis_keeps_the_sections() -> None:
     drive = synthesizing("a", "b")
     drive.raise_event(CANCEL_EVENT)
-    drive.complete(drive.context.activities[-1], 1)
+    let_stop(drive)
     assert verdict(drive.ended) == ("cancelled", "cancelled")
     assert drive.ended["aggregation"]["status"] == "cancelled"
     assert statuses(drive.ended) == {"a": "succeeded", "b": "succeeded"}
@@ -173,7 +176,6 @@ def test_a_synthesis_that_succeeds_while_it_is_told_to_stop_is_used() -> None:
     drive = synthesizing("a")
     drive.raise_event(CANCEL_EVENT)
     drive.complete(drive.child(SYNTHESIS), succeeded(SYNTHESIS, "Just in time."))
-    drive.complete(drive.context.activities[-1], 0)
     assert drive.ended["output"]["content"] == "Just in time."
     assert verdict(drive.ended) == ("cancelled", "cancelled")
 
@@ -182,7 +184,7 @@ def test_a_deadline_in_the_sections_leaves_no_time_for_a_synthesis() -> None:
     drive = start_sections("a", "b", policy={"deadline_s": 10})
     succeed(drive, "a")
     drive.pass_time(10)
-    drive.complete(drive.context.activities[-1], 1)
+    let_stop(drive)
     assert branch_names(drive.context.children) == ["a", "b"]
     assert drive.ended["output"]["content"] == "## a\n\noutput of a"
     assert drive.ended["aggregation"] is None

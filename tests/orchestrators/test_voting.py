@@ -6,15 +6,15 @@ from typing import Any
 
 from activities.names import CANCEL_EVENT
 from orchestrators.voting import voting
-from tests.orchestrators.fake_context import JSON, Drive, FakeContext
-from tests.orchestrators.given import branch_names, failed, statuses, succeeded, verdict
+from tests.orchestrators.fake_context import JSON, Drive
+from tests.orchestrators.given import branch_names, failed, let_stop, start_run, statuses, succeeded, verdict
 
 YES_NO = {"type": "choice", "options": ["yes", "no"]}
 
 
 def start(**fields: Any) -> Drive:
     request = {"question": "Publish?", "voters": 3, "ballot": YES_NO, **fields}
-    return Drive(voting, FakeContext(request))
+    return start_run(voting, request)
 
 
 def vote(drive: Drive, voter: int, answer: str) -> None:
@@ -113,7 +113,7 @@ def test_at_the_deadline_the_votes_cast_are_counted() -> None:
     drive = start(policy={"deadline_s": 10})
     vote(drive, 2, "no")
     drive.pass_time(10)
-    drive.complete(drive.context.activities[-1], 2)
+    let_stop(drive)
     assert verdict(drive.ended) == ("partial", "deadline_exceeded")
     assert (drive.ended["output"]["decision"], drive.ended["output"]["counted"]) == ("no", 1)
     assert statuses(drive.ended) == {"voter-1": "timed_out", "voter-2": "succeeded", "voter-3": "timed_out"}
@@ -124,7 +124,7 @@ def test_a_cancelled_vote_decides_nothing() -> None:
     vote(drive, 1, "yes")
     vote(drive, 2, "yes")
     drive.raise_event(CANCEL_EVENT)
-    drive.complete(drive.context.activities[-1], 1)
+    let_stop(drive)
     assert verdict(drive.ended) == ("cancelled", "cancelled")
     assert drive.ended["output"] is None
     assert [outcome["output"]["answer"] for outcome in drive.ended["outcomes"][:2]] == ["yes", "yes"]

@@ -15,10 +15,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from activities.names import AGENT_BRANCH, MAP_REDUCE, SECTIONING, VOTING
+from activities.names import AGENT_ATTEMPT, MAP_REDUCE, SECTIONING, VOTING
 from tests.orchestrators.durable import Durable
 from tests.orchestrators.fake_context import JSON
-from tests.orchestrators.given import documents_request, refused, replied, sections_request
+from tests.orchestrators.given import documents_request, outcome, refused, replied, sections_request
 from tests.replay.history import FOLDER, History
 
 Scenario = Callable[[Durable], None]
@@ -40,7 +40,7 @@ def sectioning_succeeds(durable: Durable) -> None:
     start_held(durable, SECTIONING, sections_request("a", "b", "c"), "a", "b", "c")
     end_in_order(durable, "c", "a", "b")
     save(durable, SECTIONING)
-    save(durable, AGENT_BRANCH, branch="a", name="agent_branch_succeeds")
+    save(durable, AGENT_ATTEMPT, call="a", name="agent_attempt_succeeds")
 
 
 @scenario
@@ -53,7 +53,8 @@ def sectioning_with_failures(durable: Durable) -> None:
     start_held(durable, SECTIONING, request, *names)
     end_in_order(durable, "refused", "defect", "good", "lost")
     save(durable, SECTIONING)
-    save(durable, AGENT_BRANCH, branch="refused", name="agent_branch_fails_for_good")
+    save(durable, AGENT_ATTEMPT, call="refused", name="agent_attempt_is_refused")
+    save(durable, AGENT_ATTEMPT, call="lost", name="agent_attempt_is_lost")
 
 
 @scenario
@@ -62,10 +63,58 @@ def sectioning_with_retries(durable: Durable) -> None:
     durable.agents.answer("a", throttled, RuntimeError("worker lost"), replied("third"))
     durable.agents.answer("b", throttled, throttled, throttled)
     start_held(durable, SECTIONING, sections_request("a", "b", aggregation="concatenate"), "a", "b")
+    end_in_order(durable, "a")
+    durable.wait_until_noted("a~3")
+    end_in_order(durable, "b")
+    save(durable, SECTIONING)
+
+
+@scenario
+def sectioning_throttled(durable: Durable) -> None:
+    names = ["a", "b", "c", "d"]
+    for name in names:
+        durable.agents.answer(name, refused(retry_after_s=0.0), replied("second"))
+    start_held(durable, SECTIONING, sections_request(*names, policy={"max_concurrency": 4}), *names)
+    end_in_order(durable, *names)
+    save(durable, SECTIONING)
+
+
+@scenario
+def sectioning_with_a_hedge(durable: Durable) -> None:
+    durable.agents.answer("b", replied("slow"), replied("quick"))
+    policy = {"hedge_after_s": 0.3, "max_hedge_percentage": 50}
+    start_held(durable, SECTIONING, sections_request("a", "b", "c", policy=policy), "a", "b~1", "c~1", "c~2")
+    end_in_order(durable, "a")
+    durable.wait_until_noted("b~2h")
+    durable.wait_until_noted("b")
+    durable.agents.let_go("c~1")
+    save(durable, SECTIONING)
+    durable.wait_until_ended("c~2h")
+    save(durable, AGENT_ATTEMPT, call="b", name="agent_attempt_is_stopped")
+
+
+@scenario
+def sectioning_that_stops_early(durable: Durable) -> None:
+    policy = {"min_successful": 2, "stop_early": True, "max_concurrency": 3}
+    start_held(durable, SECTIONING, sections_request("a", "b", "c", "d", policy=policy), "a", "b", "c", "d")
+    end_in_order(durable, "c", "a")
+    save(durable, SECTIONING)
+
+
+@scenario
+def sectioning_beyond_its_tolerance(durable: Durable) -> None:
+    durable.agents.answer("b", refused("content_filtered", retriable=False))
+    policy = {"tolerated_failure_count": 0, "max_concurrency": 3}
+    start_held(durable, SECTIONING, sections_request("a", "b", "c", "d", policy=policy), "a", "b", "c", "d")
     end_in_order(durable, "a", "b")
     save(durable, SECTIONING)
-    save(durable, AGENT_BRANCH, branch="a", name="agent_branch_succeeds_at_the_third_attempt")
-    save(durable, AGENT_BRANCH, branch="b", name="agent_branch_exhausts_its_attempts")
+
+
+@scenario
+def sectioning_redriven(durable: Durable) -> None:
+    reused = [outcome("a"), outcome("c")]
+    durable.start(SECTIONING, sections_request("a", "b", "c"), reused=reused)
+    save(durable, SECTIONING)
 
 
 @scenario
@@ -118,7 +167,7 @@ def sectioning_with_a_slow_branch(durable: Durable) -> None:
     start_held(durable, SECTIONING, request, "a", "b")
     end_in_order(durable, "a")
     save(durable, SECTIONING)
-    save(durable, AGENT_BRANCH, branch="b", name="agent_branch_times_out")
+    save(durable, AGENT_ATTEMPT, call="b", name="agent_attempt_times_out")
 
 
 # --- Voting ---
@@ -153,7 +202,7 @@ def voting_with_too_few_votes(durable: Durable) -> None:
     request = ballots(durable, "yes", "yes", "yes", min_successful=3)
     durable.agents.answer("voter-2", refused("refused", retriable=False))
     start_held(durable, VOTING, request, *VOTERS)
-    end_in_order(durable, *VOTERS)
+    end_in_order(durable, *VOTERS[:2])
     save(durable, VOTING)
 
 
@@ -169,6 +218,14 @@ def voting_cancelled(durable: Durable) -> None:
     start_held(durable, VOTING, ballots(durable, "yes", "no", "yes"), *VOTERS)
     end_in_order(durable, "voter-1")
     durable.cancel()
+    save(durable, VOTING)
+
+
+@scenario
+def voting_out_of_budget(durable: Durable) -> None:
+    request = ballots(durable, "no", "no", "yes", max_concurrency=1, max_total_tokens=30)
+    start_held(durable, VOTING, request, *VOTERS)
+    end_in_order(durable, *VOTERS[:2])
     save(durable, VOTING)
 
 
@@ -216,11 +273,32 @@ def map_reduce_cancelled_in_the_reduction(durable: Durable) -> None:
     save(durable, MAP_REDUCE)
 
 
+@scenario
+def map_reduce_out_of_budget(durable: Durable) -> None:
+    request = documents_request(3, policy={"max_total_tokens": 30, "max_concurrency": 2})
+    start_held(durable, MAP_REDUCE, request, "d0", "d1", "d2")
+    end_in_order(durable, "d0", "d1")
+    save(durable, MAP_REDUCE)
+
+
+@scenario
+def map_reduce_with_a_learned_hedge(durable: Durable) -> None:
+    start_held(durable, MAP_REDUCE, documents_request(4, policy={"hedge": "p95"}), "d0", "d1", "d2", "d3~1")
+    end_in_order(durable, "d2", "d0", "d1")
+    save(durable, MAP_REDUCE)
+
+
+@scenario
+def map_reduce_redriven_to_its_reduction(durable: Durable) -> None:
+    durable.start(MAP_REDUCE, documents_request(2), reused=[outcome("d0"), outcome("d1")])
+    save(durable, MAP_REDUCE)
+
+
 # --- How ---
 
 
 def start_held(durable: Durable, orchestrator: str, request: JSON, *held: str) -> None:
-    """Start the scenario's run; the calls of these branches wait."""
+    """Start the scenario's run; these calls, or all calls for these branches, wait."""
     durable.agents.hold(*held)
     durable.start(orchestrator, request)
 
@@ -229,13 +307,13 @@ def end_in_order(durable: Durable, *branches: str) -> None:
     """Let branches answer one after the other, each when the run has taken note of the one before."""
     for branch in branches:
         durable.agents.let_go(branch)
-        durable.wait_for_branch(branch)
+        durable.wait_until_noted(branch)
 
 
-def save(durable: Durable, orchestrator: str, branch: str | None = None, name: str | None = None) -> None:
-    """Save the history of the scenario's run, or of one of its branches, once the run has ended."""
+def save(durable: Durable, orchestrator: str, call: str | None = None, name: str | None = None) -> None:
+    """Save the history of the scenario's run, or of one of its calls, once the run has ended."""
     durable.result()
-    instance_id = durable.branch_id(branch) if branch else durable.run_id
+    instance_id = durable.call_id(call) if call else durable.run_id
     path = History(name or durable.run_id, orchestrator, instance_id, durable.history(instance_id)).save()
     print(f"{path.name}: {len(durable.history(instance_id))} events")
 
@@ -245,6 +323,9 @@ def main(names: list[str]) -> None:
     if unknown := [name for name in names if name not in SCENARIOS]:
         raise SystemExit(f"There is no scenario {unknown[0]!r}. There are: {', '.join(SCENARIOS)}.")
     FOLDER.mkdir(exist_ok=True)
+    if not names:
+        for path in FOLDER.glob("*.json"):
+            path.unlink()
     with Durable() as durable:
         for name in names or SCENARIOS:
             durable.anew(run_id=name)

@@ -6,19 +6,25 @@ whether runs that are under way would survive that. `record.py` says how to reco
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
-import orchestrators.agent_branch
+import orchestrators.agent_attempt
 import orchestrators.fan_out
-import orchestrators.run
 import orchestrators.sectioning
-from orchestrators.agent_branch import agent_branch
+import shared.branching
+import shared.scheduling.schedule
+from orchestrators.agent_attempt import agent_attempt
+from orchestrators.fan_out import Flight
+from orchestrators.map_reduce import map_reduce
+from orchestrators.run import Run
 from orchestrators.sectioning import sectioning
 from shared.contracts.branch import Usage
+from shared.scheduling.hedging import Hedging
 from tests.orchestrators.durable import ORCHESTRATORS
 from tests.replay.history import FOLDER, History, recorded
 from tests.replay.replay import BREAKS_RUNS, SAFE_FOR_RUNS, DivergedError, replay
@@ -26,32 +32,41 @@ from tests.replay.replay import BREAKS_RUNS, SAFE_FOR_RUNS, DivergedError, repla
 HISTORIES = recorded()
 
 ENDINGS = {
-    "agent_branch_exhausts_its_attempts": ("failed", "rate_limited"),
-    "agent_branch_fails_for_good": ("failed", "content_filtered"),
-    "agent_branch_succeeds": ("succeeded", None),
-    "agent_branch_succeeds_at_the_third_attempt": ("succeeded", None),
-    "agent_branch_times_out": ("timed_out", "branch_timed_out"),
+    "agent_attempt_is_lost": ("failed", "call_lost"),
+    "agent_attempt_is_refused": ("failed", "content_filtered"),
+    "agent_attempt_is_stopped": ("cancelled", "cancelled"),
+    "agent_attempt_succeeds": ("succeeded", None),
+    "agent_attempt_times_out": ("timed_out", "branch_timed_out"),
     "map_reduce_cancelled_in_the_reduction": ("cancelled", "cancelled"),
+    "map_reduce_out_of_budget": ("partial", "budget_exhausted"),
+    "map_reduce_redriven_to_its_reduction": ("succeeded", "all_completed"),
     "map_reduce_succeeds": ("succeeded", "all_completed"),
     "map_reduce_through_a_window": ("partial", "all_completed"),
     "map_reduce_to_its_deadline": ("partial", "deadline_exceeded"),
     "map_reduce_whose_reduction_fails": ("partial", "aggregation_failed"),
+    "map_reduce_with_a_learned_hedge": ("succeeded", "all_completed"),
+    "sectioning_beyond_its_tolerance": ("failed", "failure_tolerance_exceeded"),
     "sectioning_cancelled": ("cancelled", "cancelled"),
+    "sectioning_redriven": ("succeeded", "all_completed"),
     "sectioning_succeeds": ("succeeded", "all_completed"),
+    "sectioning_that_stops_early": ("partial", "min_successful_reached"),
+    "sectioning_throttled": ("succeeded", "all_completed"),
     "sectioning_through_a_window": ("succeeded", "all_completed"),
     "sectioning_to_its_deadline": ("partial", "deadline_exceeded"),
     "sectioning_to_its_deadline_in_the_synthesis": ("partial", "deadline_exceeded"),
     "sectioning_whose_synthesis_fails": ("partial", "aggregation_failed"),
+    "sectioning_with_a_hedge": ("succeeded", "all_completed"),
     "sectioning_with_a_slow_branch": ("partial", "all_completed"),
     "sectioning_with_failures": ("partial", "all_completed"),
     "sectioning_with_retries": ("partial", "all_completed"),
     "voting_cancelled": ("cancelled", "cancelled"),
     "voting_decides": ("succeeded", "all_completed"),
+    "voting_out_of_budget": ("partial", "budget_exhausted"),
     "voting_through_a_window": ("succeeded", "all_completed"),
     "voting_to_its_deadline": ("partial", "deadline_exceeded"),
     "voting_with_too_few_votes": ("failed", "failure_tolerance_exceeded"),
 }
-"""Each history's status, and its completion reason (for a branch: its error's code)."""
+"""Each history's status, and its completion reason (for a call: its error's code)."""
 
 
 def history(name: str) -> History:
@@ -84,16 +99,39 @@ def test_every_orchestrator_has_histories() -> None:
     assert {of.orchestrator for of in HISTORIES} == set(ORCHESTRATORS)
 
 
-def test_the_histories_show_retries_a_window_and_stopped_branches() -> None:
-    retried = event_kinds(history("agent_branch_succeeds_at_the_third_attempt"))
-    assert (retried.count("taskScheduled"), retried.count("timerFired")) == (3, 2)
+def test_the_histories_show_retries_hedges_a_window_and_stopped_calls() -> None:
+    retried = history("sectioning_with_retries")
+    assert calls_of(retried) == ["a", "b", "a~2", "a~3", "b~2", "b~3"]
+    assert event_kinds(retried).count("timerFired") == 4
     window = event_kinds(history("sectioning_through_a_window"))
     ended = window.index("subOrchestrationInstanceCompleted")
     assert (
         window[:ended].count("subOrchestrationInstanceCreated") == 2 < window.count("subOrchestrationInstanceCreated")
     )
-    cancelled = event_kinds(history("sectioning_cancelled"))
-    assert cancelled.index("eventRaised") < cancelled.index("taskScheduled") < cancelled.index("taskCompleted")
+    throttled = calls_of(history("sectioning_throttled"))
+    assert sorted(throttled[4:]) == ["a~2", "b~2", "c~2", "d~2", "~synthesis"]
+    assert calls_of(history("sectioning_with_a_hedge")) == ["a", "b", "c", "b~2h", "c~2h", "~synthesis"]
+    assert stops_of(history("sectioning_with_a_hedge")) == [{"b"}, {"c~2h"}]
+    assert calls_of(history("map_reduce_with_a_learned_hedge")) == ["d0", "d1", "d2", "d3", "d3~2h", "~reduction"]
+    assert calls_of(history("sectioning_redriven")) == ["b", "~synthesis"]
+    assert calls_of(history("map_reduce_out_of_budget")) == ["d0", "d1"]
+    assert stops_of(history("sectioning_that_stops_early")) == [{"b", "d"}]
+    for name in ("sectioning_cancelled", "sectioning_beyond_its_tolerance", "voting_to_its_deadline"):
+        assert stops_of(history(name)) == [{""}]
+
+
+def calls_of(of: History) -> list[str]:
+    """The names of the calls that a run made, in their order."""
+    created = [event.subOrchestrationInstanceCreated for event in of.events]
+    return [call.instanceId.partition(":")[2] for call in created if call.instanceId]
+
+
+def stops_of(of: History) -> list[set[str]]:
+    """The names of the calls that a run told to stop each time; an empty name means all of them."""
+    asked = [json.loads(event.taskScheduled.input.value) for event in of.events if event.HasField("taskScheduled")]
+    return [
+        {instance.partition(":")[2] for instance in [*ask["instances"], ask["prefix"]] if instance} for ask in asked
+    ]
 
 
 # --- The guard bites ---
@@ -120,30 +158,28 @@ def test_an_additional_activity_at_the_end_is_noticed() -> None:
         replay(of, flat(notifying))
 
 
-def test_a_missing_activity_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nothing(*_: Any) -> Generator[Any, Any]:
-        yield from ()
-
-    monkeypatch.setattr(orchestrators.fan_out, "stop", nothing)
-    with pytest.raises(DivergedError, match="stop_branches"):
-        replay(history("sectioning_cancelled"), flat(sectioning))
+@pytest.mark.parametrize("name", ["sectioning_cancelled", "sectioning_with_a_hedge", "sectioning_that_stops_early"])
+def test_a_missing_activity_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Flight, "_tell", lambda *_: None)
+    with pytest.raises(DivergedError, match="stop_calls"):
+        replay(history(name), flat(sectioning))
 
 
 def test_a_renamed_activity_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orchestrators.agent_branch, "CALL_AGENT", "call_model")
+    monkeypatch.setattr(orchestrators.agent_attempt, "CALL_AGENT", "call_model")
     with pytest.raises(DivergedError, match=r"(?s)turn 1: .*call_model") as failure:
-        replay(history("agent_branch_succeeds"), flat(agent_branch))
+        replay(history("agent_attempt_succeeds"), flat(agent_attempt))
     assert BREAKS_RUNS in str(failure.value)
 
 
 def test_a_renamed_child_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orchestrators.fan_out, "AGENT_BRANCH", "branch")
+    monkeypatch.setattr(orchestrators.fan_out, "AGENT_ATTEMPT", "branch")
     with pytest.raises(DivergedError, match="turn 1: "):
         replay(history("sectioning_succeeds"), flat(sectioning))
 
 
 def test_another_instance_id_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orchestrators.fan_out, "branch_instance_id", lambda run, branch: f"{run}/{branch}")
+    monkeypatch.setattr(orchestrators.fan_out, "attempt_instance_id", lambda run, branch, *_, **__: f"{run}/{branch}")
     with pytest.raises(DivergedError, match="sectioning_succeeds/a") as failure:
         replay(history("sectioning_succeeds"), flat(sectioning))
     assert BREAKS_RUNS in str(failure.value)
@@ -158,9 +194,42 @@ def test_another_order_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_another_wait_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orchestrators.agent_branch, "retry_delay_s", lambda *_, **__: 0.25)
-    with pytest.raises(DivergedError, match="turn 2: ") as failure:
-        replay(history("agent_branch_succeeds_at_the_third_attempt"), flat(agent_branch))
+    monkeypatch.setattr(shared.scheduling.schedule, "retry_delay_s", lambda *_, **__: 0.25)
+    with pytest.raises(DivergedError, match=r"turn \d+: ") as failure:
+        replay(history("sectioning_with_retries"), flat(sectioning))
+    assert BREAKS_RUNS in str(failure.value)
+
+
+def test_another_moment_to_hedge_at_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hedging, "after_s", property(lambda _: 0.7))
+    with pytest.raises(DivergedError, match=r"turn \d+: ") as failure:
+        replay(history("map_reduce_with_a_learned_hedge"), flat(map_reduce))
+    assert BREAKS_RUNS in str(failure.value)
+
+
+def test_another_moment_of_grace_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orchestrators.fan_out, "STOP_GRACE_S", 0.9)
+    with pytest.raises(DivergedError, match=r"turn \d+: ") as failure:
+        replay(history("sectioning_cancelled"), flat(sectioning))
+    assert BREAKS_RUNS in str(failure.value)
+
+
+def test_a_policy_that_stops_no_run_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared.scheduling.schedule, "certainty", lambda *_: None)
+    for name in ("sectioning_that_stops_early", "sectioning_beyond_its_tolerance"):
+        with pytest.raises(DivergedError, match="stop_calls") as failure:
+            replay(history(name), flat(sectioning))
+        assert BREAKS_RUNS in str(failure.value)
+
+
+def test_a_run_that_calls_again_what_it_should_reuse_is_noticed() -> None:
+    def forgetful(context: Any) -> Generator[Any, Any, Any]:
+        given = context.get_input() | {"redrive": None}
+        context.get_input = lambda: given
+        return (yield from sectioning(context))
+
+    with pytest.raises(DivergedError, match="sectioning_redriven, turn 1") as failure:
+        replay(history("sectioning_redriven"), flat(forgetful))
     assert BREAKS_RUNS in str(failure.value)
 
 
@@ -182,9 +251,9 @@ def test_a_look_at_the_clock_is_noticed() -> None:
 
 def test_another_window_is_noticed_where_it_matters() -> None:
     def unbounded(context: Any) -> Generator[Any, Any, Any]:
-        request = context.get_input()
-        request["policy"]["max_concurrency"] = 100
-        context.get_input = lambda: request
+        given = context.get_input()
+        given["request"]["policy"]["max_concurrency"] = 100
+        context.get_input = lambda: given
         return (yield from sectioning(context))
 
     with pytest.raises(DivergedError, match="sectioning_through_a_window, turn 1"):
@@ -192,14 +261,14 @@ def test_another_window_is_noticed_where_it_matters() -> None:
 
 
 def test_another_prompt_is_noticed_and_told_to_be_safe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orchestrators.sectioning, "section_prompt", lambda material: f"Read this: {material}")
+    monkeypatch.setattr(shared.branching, "section_prompt", lambda material: f"Read this: {material}")
     with pytest.raises(DivergedError) as failure:
         replay(history("sectioning_succeeds"), flat(sectioning))
     assert SAFE_FOR_RUNS in str(failure.value)
 
 
 def test_another_result_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orchestrators.run, "_total", lambda _: Usage())
+    monkeypatch.setattr(Run, "_usage", lambda *_: Usage())
     of = history("voting_decides")
     with pytest.raises(DivergedError, match=rf"turn {len(list(of.turns()))}: "):
         replay(of, ORCHESTRATORS["voting"])

@@ -13,20 +13,45 @@ from pydantic import JsonValue, ValidationError
 
 from shared.contracts.agent import AgentSpec
 from shared.contracts.base import Contract, restored
-from shared.contracts.branch import AgentReply, BranchError, BranchOutcome, Usage
+from shared.contracts.branch import (
+    AgentReply,
+    AttemptInput,
+    AttemptOutcome,
+    Branch,
+    BranchError,
+    BranchOutcome,
+    Usage,
+)
 from shared.contracts.map_reduce import MapReduceRequest
+from shared.contracts.policy import RunPolicy
+from shared.contracts.run import Redrive, RunInput
 from shared.contracts.sectioning import SectioningRequest
+from shared.contracts.stop import StopCalls
 from shared.contracts.voting import VotingRequest
 from tests.shared.contracts.rejection import accepted, rejection
-from tests.shared.strategies import JSON_VALUES, MAP_REDUCE_REQUESTS, NAMES, SECTIONING_REQUESTS, VOTING_REQUESTS
+from tests.shared.strategies import (
+    AGENTS,
+    JSON_OBJECTS,
+    JSON_VALUES,
+    MAP_REDUCE_REQUESTS,
+    NAMES,
+    SECTIONING_REQUESTS,
+    TEXTS,
+    VOTING_REQUESTS,
+)
 
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENTS = st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+STATUSES = st.sampled_from(["succeeded", "failed", "timed_out", "cancelled"])
+USAGES = st.builds(Usage, model_calls=st.integers(0, 9), total_tokens=st.integers(0, 10**9))
+ERRORS = st.none() | st.builds(
+    BranchError, code=NAMES, message=TEXTS, retriable=st.booleans(), http_status=st.none() | st.integers(400, 599)
+)
 
 
 def through_history[C: Contract](value: C) -> C:
     """As the SDK does it: JSON text without NaN or infinity, in UTF-8."""
     text = json.dumps(value.model_dump(mode="json"), allow_nan=False, ensure_ascii=False).encode().decode()
-    return type(value).model_validate(json.loads(text))
+    return restored(type(value), json.loads(text))
 
 
 def body_with_maximum(token: str) -> str:
@@ -53,20 +78,72 @@ def test_an_accepted_request_survives_history(
     assert through_history(request) == request
 
 
-@given(name=NAMES, output=JSON_VALUES, tokens=st.integers(0, 10**9), status=st.sampled_from(["succeeded", "failed"]))
-def test_an_outcome_survives_history(name: str, output: Any, tokens: int, status: Any) -> None:
-    error = BranchError(code="c", message="m", retriable=True) if status == "failed" else None
-    outcome = BranchOutcome(
-        name=name,
-        status=status,
-        output=output,
-        error=error,
-        usage=Usage(model_calls=1, total_tokens=tokens),
-        started_at=MOMENT,
-        ended_at=MOMENT,
-    )
+OUTCOMES = st.builds(
+    BranchOutcome,
+    name=NAMES | NAMES.map(lambda name: f"~{name}"),
+    status=STATUSES,
+    output=JSON_VALUES,
+    error=ERRORS,
+    attempts=st.integers(0, 10),
+    hedges=st.integers(0, 3),
+    usage=USAGES,
+    model=st.none() | TEXTS,
+    truncated=st.booleans(),
+    started_at=MOMENTS,
+    ended_at=MOMENTS,
+)
+ATTEMPTS = st.builds(
+    AttemptInput,
+    run_id=NAMES,
+    branch=st.builds(Branch, name=NAMES, agent=AGENTS.map(AgentSpec.model_validate), prompt=TEXTS),
+    number=st.integers(1, 40),
+    deadline=MOMENTS,
+    max_tokens=st.none() | st.integers(0, 10**9),
+)
+ACCOUNTS = st.builds(
+    AttemptOutcome,
+    status=STATUSES,
+    output=JSON_VALUES,
+    error=ERRORS,
+    retry_after_s=st.none() | st.floats(0, 1e6),
+    usage=USAGES,
+    started_at=MOMENTS,
+    ended_at=MOMENTS,
+)
+POLICIES = st.builds(
+    RunPolicy,
+    deadline_s=st.floats(0.1, 86_400),
+    min_successful=st.none() | st.integers(1, 9),
+    stop_early=st.booleans(),
+    hedge_after_s=st.none() | st.floats(0.1, 3_600),
+    hedge=st.sampled_from([None, "p95"]),
+    max_hedge_percentage=st.floats(0.1, 100),
+    max_total_tokens=st.none() | st.integers(1, 10**12),
+)
+STOPS = st.builds(StopCalls, prefix=NAMES) | st.builds(StopCalls, instances=st.lists(NAMES, min_size=1))
+REDRIVES = st.builds(Redrive, run_id=NAMES, reused=st.lists(OUTCOMES, max_size=3))
+INPUTS = st.builds(RunInput, request=JSON_OBJECTS, redrive=st.none() | REDRIVES)
 
-    assert through_history(outcome) == outcome
+
+@pytest.mark.parametrize("values", [OUTCOMES, ATTEMPTS, ACCOUNTS, POLICIES, STOPS, INPUTS])
+@given(data=st.data())
+def test_what_is_put_into_history_comes_out_as_it_was(values: st.SearchStrategy[Contract], data: st.DataObject) -> None:
+    value = data.draw(values)
+
+    assert through_history(value) == value
+
+
+@given(REDRIVES)
+def test_outcomes_that_a_redrive_takes_over_are_written_as_they_were_read(redrive: Redrive) -> None:
+    written = json.dumps(redrive.model_dump(mode="json"))
+
+    assert json.dumps(restored(Redrive, json.loads(written)).model_dump(mode="json")) == written
+
+
+@pytest.mark.parametrize("given_stop", [{}, {"prefix": "r:", "instances": ["r:a"]}, {"instances": []}])
+def test_a_stop_has_a_prefix_or_instances_and_not_both(given_stop: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="a prefix or instances, and not both"):
+        StopCalls.model_validate(given_stop)
 
 
 @pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity", "1e999"])
