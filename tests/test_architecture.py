@@ -338,7 +338,36 @@ def test_all_http_functions_but_health_want_a_function_key(loaded_app: dict[str,
 
     assert {name for name, level in levels.items() if "ANONYMOUS" in level.upper()} == {"health"}
     assert all("FUNCTION" in level.upper() for name, level in levels.items() if name != "health")
-    assert len(levels) == 11
+
+
+ROUTES = {
+    "health": ("GET", "health"),
+    "start_sectioning": ("POST", "sectioning"),
+    "start_voting": ("POST", "voting"),
+    "start_map_reduce": ("POST", "map-reduce"),
+    "estimate_sectioning": ("POST", "sectioning/estimate"),
+    "estimate_voting": ("POST", "voting/estimate"),
+    "estimate_map_reduce": ("POST", "map-reduce/estimate"),
+    "get_run": ("GET", "runs/{id}"),
+    "view_run": ("GET", "runs/{id}/view"),
+    "cancel_run": ("DELETE", "runs/{id}"),
+    "redrive_run": ("POST", "runs/{id}/redrive"),
+}
+
+
+def test_every_http_function_answers_one_method_on_its_route(loaded_app: dict[str, Any]) -> None:
+    found = {
+        name: (*map(str, binding["methods"]), binding["route"])
+        for name, binding in triggers_of(loaded_app, "httpTrigger").items()
+    }
+
+    assert found == ROUTES
+
+
+def test_what_starts_nothing_has_no_durable_client(loaded_app: dict[str, Any]) -> None:
+    with_client = set(triggers_of(loaded_app, "durableClient")) & set(ROUTES)
+
+    assert set(ROUTES) - with_client == {"health", "estimate_sectioning", "estimate_voting", "estimate_map_reduce"}
 
 
 def test_durable_functions_are_registered_under_their_durable_names(loaded_app: dict[str, Any]) -> None:

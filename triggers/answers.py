@@ -26,7 +26,7 @@ RETRY_AFTER_S = 2
 TASK_HUB_UNAVAILABLE = Problem(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "task_hub_unavailable",
-    "The store of all runs does not answer for now. Try again later; whether a run was started is not known.",
+    "The store of all runs does not answer for now. Try again later; if this was to start a run, it may have started.",
 )
 
 

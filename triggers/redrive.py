@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from shared.branching import REQUESTS, branches_of
-from shared.contracts.base import restored
+from shared.branching import branches_of
 from shared.contracts.policy import RunPolicy
 from shared.contracts.run import Redrive, RedriveRequest, RunInput, RunResult
 from triggers.answers import answering_problems
 from triggers.bodies import parsed
 from triggers.problems import FieldError, Problem
-from triggers.results import result_of
+from triggers.results import result_of, unreadable
 from triggers.runs import accepted, find
 from triggers.views import RunState
 
@@ -28,7 +28,7 @@ async def redrive_run(req: func.HttpRequest, client: DurableFunctionsClient) -> 
 
     The body may be empty, or a `RedriveRequest` with the new run's policy.
     """
-    asked = parsed(req, RedriveRequest) if req.get_body() else RedriveRequest()
+    asked = await asyncio.to_thread(parsed, req, RedriveRequest) if req.get_body() else RedriveRequest()
     run = await find(req, client)
     if not run.ended:
         raise Problem(
@@ -43,20 +43,20 @@ async def redrive_run(req: func.HttpRequest, client: DurableFunctionsClient) -> 
             "nothing_to_redrive",
             f"Run {run.id!r} succeeded with every branch; there is nothing to run again. Start a new run instead.",
         )
-    return await accepted(
-        req, client, run.pattern, continued(run, result, asked.policy), route=f"runs/{run.id}/redrive"
-    )
+    given = await asyncio.to_thread(continued, run, result, asked.policy)
+    return await accepted(req, client, run.pattern, given, route=f"runs/{run.id}/redrive")
 
 
 def continued(run: RunState, result: RunResult, policy: RunPolicy | None) -> RunInput:
     """The input of the run that goes on where `run` ended, under the old policy or a new one."""
-    request: dict[str, Any] = run.given.request
+    if run.request is None:
+        raise unreadable(run)
+    request = run.request
     if policy is not None:
-        branches = len(branches_of(restored(REQUESTS[run.pattern], request)))
-        check(policy, branches)
-        request = {**request, "policy": policy.model_dump(mode="json")}
+        check(policy, len(branches_of(request)))
+        request = request.model_copy(update={"policy": policy})
     reused = [outcome for outcome in result.outcomes if outcome.succeeded]
-    return RunInput(request=request, redrive=Redrive(run_id=run.id, reused=reused))
+    return RunInput(request=request.model_dump(mode="json"), redrive=Redrive(run_id=run.id, reused=reused))
 
 
 def check(policy: RunPolicy, branches: int) -> None:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from shared.branching import REQUESTS, branches_of
+from pydantic import ValidationError
+
+from shared.branching import branches_of
 from shared.contracts.base import restored
-from shared.contracts.branch import AttemptOutcome, BranchError, BranchOutcome, Usage
+from shared.contracts.branch import BranchError, BranchOutcome, Usage
 from shared.contracts.run import RunResult
-from triggers.views import RunState, calls_by_branch, child_states, reports_of, utc
+from triggers.calls import BranchCalls, status_after, utc
+from triggers.problems import Problem
+from triggers.views import RunState, calls_by_branch, child_states
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableFunctionsClient
@@ -30,7 +35,20 @@ async def result_json(client: DurableFunctionsClient, run: RunState) -> str:
 
 async def result_of(client: DurableFunctionsClient, run: RunState) -> RunResult:
     """An ended run's `RunResult`; needs the run's payloads."""
-    return restored(RunResult, json.loads(await result_json(client, run)))
+    try:
+        return restored(RunResult, json.loads(await result_json(client, run)))
+    except ValidationError as exc:
+        raise unreadable(run) from exc
+
+
+def unreadable(run: RunState) -> Problem:
+    """The problem with a run that another version of the app wrote, in a way that this one does not know."""
+    return Problem(
+        HTTPStatus.CONFLICT,
+        "run_not_readable",
+        f"Run {run.id!r} was started by another version of the app, and this one cannot read all of it. "
+        "Its status_url has the result as far as there is one; start a new run to run it again.",
+    )
 
 
 def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunResult:
@@ -39,11 +57,12 @@ def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunRe
     code = "terminated" if terminated else "internal_error"
     message = "the orchestration was terminated" if terminated else "the orchestration failed; the log has the cause"
     error = BranchError(code=code, message=message, retriable=not terminated)
-    calls = calls_by_branch(children)
+    ended_at = utc(run.state.last_updated_at)
+    calls = calls_by_branch(run, children)
     outcomes = outcomes_of(run, calls, error)
-    aggregation = [outcome_of(run, name, called, error) for name, called in calls.items() if name.startswith("~")]
-    reused = [outcome.name for outcome in run.reused]
-    redrive = run.given.redrive
+    aggregation = [called.outcome(error, ended_at) for name, called in calls.items() if name.startswith("~")]
+    redrive = run.redrive
+    reused = [outcome.name for outcome in redrive.reused] if redrive else []
     return RunResult(
         id=run.id,
         pattern=run.pattern,
@@ -55,42 +74,23 @@ def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunRe
         reused=reused,
         aggregation=aggregation[0] if aggregation else None,
         usage=sum((o.usage for o in [*outcomes, *aggregation] if o.name not in reused), start=Usage()),
+        policy=run.request.policy.effective() if run.request else None,
         started_at=utc(run.state.created_at),
-        ended_at=utc(run.state.last_updated_at),
+        ended_at=ended_at,
         error=error,
     )
 
 
-def outcomes_of(
-    run: RunState, calls: Mapping[str, Sequence[OrchestrationState]], error: BranchError
-) -> list[BranchOutcome]:
+def outcomes_of(run: RunState, calls: Mapping[str, BranchCalls], error: BranchError) -> list[BranchOutcome]:
     """An outcome for each branch of the request, in its order; `error` is that of the run."""
-    if not run.given.request:
-        return []
-    request = restored(REQUESTS[run.pattern], run.given.request)
-    reused = {outcome.name: outcome for outcome in run.reused}
-    names = [branch.name for branch in branches_of(request)]
-    return [reused.get(name) or outcome_of(run, name, calls.get(name, []), error) for name in names]
-
-
-def outcome_of(run: RunState, name: str, calls: Sequence[OrchestrationState], error: BranchError) -> BranchOutcome:
-    """What the calls for a branch came to: a success, or the end of the run before one."""
-    reports = reports_of(calls)
-    success = next((report for report in reports if report.status == "succeeded"), None)
+    reused = {outcome.name: outcome for outcome in run.redrive.reused} if run.redrive else {}
     ended_at = utc(run.state.last_updated_at)
-    untold = Usage(model_calls=len(calls) - len(reports))
-    return BranchOutcome(
-        name=name,
-        status="succeeded" if success else "cancelled" if error.code == "terminated" else "failed",
-        error=None if success else error,
-        attempts=len(calls),
-        usage=sum((report.usage for report in reports), start=untold),
-        started_at=utc(calls[0].created_at) if calls else ended_at,
-        ended_at=success.ended_at if success else ended_at,
-        **kept(success),
-    )
 
+    def outcome_of(name: str) -> BranchOutcome:
+        if name in reused:
+            return reused[name]
+        if name in calls:
+            return calls[name].outcome(error, ended_at)
+        return BranchOutcome(name=name, status=status_after(error), error=error, started_at=ended_at, ended_at=ended_at)
 
-def kept(success: AttemptOutcome | None) -> dict[str, Any]:
-    """What a branch keeps of the call that succeeded."""
-    return {} if success is None else success.model_dump(include={"output", "model", "truncated"})
+    return [outcome_of(branch.name) for branch in branches_of(run.request)] if run.request else []

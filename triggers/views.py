@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
-from activities.names import attempt_of, children_prefix
+from pydantic import ValidationError
+
+from activities.names import AGENT_ATTEMPT, attempt_of, children_prefix
+from shared.branching import REQUESTS, Request, branches_of
 from shared.contracts.base import restored
-from shared.contracts.branch import AttemptOutcome, BranchOutcome, Usage
+from shared.contracts.branch import BranchOutcome, Usage
 from shared.contracts.policy import RunPolicy
-from shared.contracts.run import BranchView, LiveStatus, Pattern, Progress, RunInput, RunResult, RunView
+from shared.contracts.run import BranchView, Pattern, Progress, Redrive, RunInput, RunResult, RunView
 from shared.task_hub import ENDED
+from triggers.calls import BranchCalls, utc
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableFunctionsClient
     from durabletask.client import OrchestrationState
 
-UNDECIDED = ("pending", "running", "retrying")
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunState:
     """A run's orchestration, read from the task hub."""
 
@@ -42,16 +44,28 @@ class RunState:
         """Whether there is a result."""
         return self.state.runtime_status.name in ENDED
 
-    @property
-    def given(self) -> RunInput:
-        """What it was started with; needs the payloads."""
-        return restored(RunInput, json.loads(self.state.serialized_input or '{"request": {}}'))
+    @cached_property
+    def given(self) -> RunInput | None:
+        """What it was started with, or None when this version cannot read it; needs the payloads."""
+        try:
+            return restored(RunInput, json.loads(self.state.serialized_input or "null"))
+        except ValidationError:
+            return None
 
-    @property
-    def reused(self) -> list[BranchOutcome]:
-        """The outcomes that it took over from another run; needs the payloads."""
-        redrive = self.given.redrive
-        return redrive.reused if redrive else []
+    @cached_property
+    def request(self) -> Request | None:
+        """The request that it was started with, or None when this version cannot read it; needs the payloads."""
+        given = self.given
+        try:
+            return restored(REQUESTS[self.pattern], given.request) if given else None
+        except ValidationError:
+            return None
+
+    @cached_property
+    def redrive(self) -> Redrive | None:
+        """What it took over from another run, if it did; needs the payloads."""
+        given = self.given
+        return given.redrive if given else None
 
     @property
     def stage(self) -> Literal["pending", "running"]:
@@ -64,34 +78,31 @@ async def child_states(client: DurableFunctionsClient, run_id: str) -> list[Orch
     from durabletask.client import OrchestrationQuery
 
     query = OrchestrationQuery(instance_id_prefix=children_prefix(run_id), fetch_inputs_and_outputs=True)
-    return await client.get_all_orchestration_states(query)
+    return [state for state in await client.get_all_orchestration_states(query) if state.name == AGENT_ATTEMPT]
 
 
 def view_of(run: RunState, children: Sequence[OrchestrationState]) -> RunView:
     """A run that has not ended, as it is now."""
-    status: dict[str, Any] = json.loads(run.state.serialized_custom_status or "{}")
-    attempts = restored(RunPolicy, run.given.request.get("policy", {})).attempts
-    called = [_branch_view(name, calls, attempts) for name, calls in calls_by_branch(children).items()]
-    branches = [*(_outcome_view(outcome) for outcome in run.reused), *called]
+    status: dict[str, Any] = json.loads(run.state.serialized_custom_status or "null") or {}
+    request, redrive = run.request, run.redrive
+    taken_over = [_outcome_view(outcome) for outcome in redrive.reused] if redrive else []
+    own = [calls.view() for calls in calls_by_branch(run, children).values()]
+    branches = [*taken_over, *own]
     counted = [branch for branch in branches if not branch.name.startswith("~")]
+    asked = len(branches_of(request)) if request and "total" not in status else len(counted)
     return RunView(
         id=run.id,
         pattern=run.pattern,
+        redrive_of=redrive.run_id if redrive else None,
         status=run.stage,
         phase=status.get("phase", "pending"),
-        progress=_progress(counted, total=status.get("total", len(counted))),
+        progress=_progress(counted, total=status.get("total", asked)),
         branches=branches,
-        usage=_usage(branches),
+        reused=[branch.name for branch in taken_over],
+        usage=_usage(own),
         started_at=utc(run.state.created_at),
-        updated_at=max(
-            [utc(run.state.last_updated_at), *(branch.ended_at or branch.started_at for branch in branches)]
-        ),
+        updated_at=max(utc(state.last_updated_at) for state in [run.state, *children]),
     )
-
-
-def utc(moment: datetime) -> datetime:
-    """The SDK's times are in UTC without saying so."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def view_of_result(result: RunResult) -> RunView:
@@ -101,66 +112,26 @@ def view_of_result(result: RunResult) -> RunView:
     return RunView(
         id=result.id,
         pattern=result.pattern,
+        redrive_of=result.redrive_of,
         status=result.status,
         phase="done",
         completion_reason=result.completion_reason,
         progress=_progress(branches[: len(result.outcomes)], total=len(result.outcomes)),
         branches=branches,
+        reused=result.reused,
         usage=result.usage,
         started_at=result.started_at,
         updated_at=result.ended_at,
     )
 
 
-def calls_by_branch(children: Sequence[OrchestrationState]) -> dict[str, list[OrchestrationState]]:
-    """The calls for each branch, in the order of their start; the branches in the order of their first calls."""
+def calls_by_branch(run: RunState, children: Sequence[OrchestrationState]) -> dict[str, BranchCalls]:
+    """The calls of each branch that has any; the branches in the order of their first calls."""
     calls: dict[str, list[OrchestrationState]] = {}
     for child in sorted(children, key=lambda child: child.created_at):
         calls.setdefault(attempt_of(child.instance_id)[0], []).append(child)
-    return calls
-
-
-def reports_of(calls: Sequence[OrchestrationState]) -> list[AttemptOutcome]:
-    """The accounts of the calls that have given one."""
-    return [
-        restored(AttemptOutcome, json.loads(call.serialized_output))
-        for call in calls
-        if call.runtime_status.name == "COMPLETED" and call.serialized_output
-    ]
-
-
-def _branch_view(name: str, calls: Sequence[OrchestrationState], attempts: int) -> BranchView:
-    """A branch from all of its calls, of which at most `attempts` are no hedges."""
-    reports = reports_of(calls)
-    hedges = sum(attempt_of(call.instance_id)[1] for call in calls)
-    errors = [report.error for report in reports if report.error]
-    status = _status(calls, reports, retries_left=attempts - (len(calls) - hedges))
-    return BranchView(
-        name=name,
-        status=status,
-        attempts=len(calls) - hedges,
-        hedges=hedges,
-        usage=sum((report.usage for report in reports), start=Usage()),
-        error=errors[-1] if errors and status != "succeeded" else None,
-        started_at=utc(calls[0].created_at),
-        ended_at=None if status in UNDECIDED else max(utc(call.last_updated_at) for call in calls),
-    )
-
-
-def _status(calls: Sequence[OrchestrationState], reports: Sequence[AttemptOutcome], retries_left: int) -> LiveStatus:
-    """A success decides; otherwise what is still under way, or will be; otherwise the last end."""
-    if any(report.status == "succeeded" for report in reports):
-        return "succeeded"
-    names = {call.runtime_status.name for call in calls}
-    if names & {"RUNNING", "SUSPENDED"}:
-        return "running"
-    if "PENDING" in names:
-        return "pending"
-    last = reports[-1] if reports else None
-    if last is None or "FAILED" in names:
-        return "cancelled" if "TERMINATED" in names else "failed"
-    again = last.status == "failed" and last.error is not None and last.error.retriable and retries_left > 0
-    return "retrying" if again else last.status
+    policy = run.request.policy if run.request else RunPolicy()
+    return {name: BranchCalls(run.id, name, called, policy) for name, called in calls.items()}
 
 
 def _outcome_view(outcome: BranchOutcome) -> BranchView:
@@ -178,7 +149,7 @@ def _outcome_view(outcome: BranchOutcome) -> BranchView:
 
 def _progress(branches: Sequence[BranchView], total: int) -> Progress:
     succeeded = sum(branch.status == "succeeded" for branch in branches)
-    running = sum(branch.status in UNDECIDED for branch in branches)
+    running = sum(branch.ended_at is None for branch in branches)
     failed = len(branches) - succeeded - running
     return Progress(total=total, done=succeeded + failed, succeeded=succeeded, failed=failed, running=running)
 

@@ -123,15 +123,20 @@ class BranchView(Contract):
 
 
 class RunView(Contract):
-    """A run as it is right now; `phase` is what it is doing, `branches` those that have started."""
+    """A run as it is right now; `phase` is what it is doing, `branches` those that have started.
+
+    `usage` is the sum over the branches, but for those named in `reused`, which the run `redrive_of` paid for.
+    """
 
     id: str
     pattern: Pattern
+    redrive_of: str | None = None
     status: RunStatus | Literal["pending", "running"]
     phase: Literal["pending", "branches", "aggregation", "done"]
     completion_reason: CompletionReason | None = None
     progress: Progress
     branches: list[BranchView]
+    reused: list[str] = Field(default_factory=list[str])
     usage: Usage
     started_at: datetime
     updated_at: datetime

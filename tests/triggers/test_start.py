@@ -1,3 +1,5 @@
+"""Starting runs, and refusing to; whatever is refused to a start is refused in the same words to an estimate."""
+
 from __future__ import annotations
 
 import json
@@ -6,11 +8,12 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from shared.contracts.base import MAX_BODY_BYTES
+from shared.contracts.base import MAX_BODY_BYTES, restored
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
 from tests.triggers.requests import HOST, JSON, FakeClient, is_absolute, json_of, paths_of, post, problem_of
+from triggers.estimates import estimate_map_reduce, estimate_sectioning, estimate_voting
 from triggers.runs import RUN_ID, start_map_reduce, start_sectioning, start_voting
 
 AGENT = {"instructions": "read"}
@@ -21,16 +24,21 @@ BODIES: dict[str, JSON] = {
     "map-reduce": {"documents": [{"id": "one", "content": "text"}], "map": AGENT, "reduce": AGENT},
 }
 STARTS: dict[str, Any] = {"sectioning": start_sectioning, "voting": start_voting, "map-reduce": start_map_reduce}
+ESTIMATES: dict[str, Any] = {
+    "sectioning": estimate_sectioning, "voting": estimate_voting, "map-reduce": estimate_map_reduce,
+}  # fmt: skip
 CONTRACTS: dict[str, Any] = {
     "sectioning": SectioningRequest, "voting": VotingRequest, "map-reduce": MapReduceRequest,
 }  # fmt: skip
 
 
 async def refusal(route: str, body: Any, status: int, code: str, **request: Any) -> JSON:
-    """The problem with a body; nothing was started."""
+    """The problem with a body, of a start and of an estimate alike; nothing was started."""
     client = FakeClient()
     answer = await STARTS[route](post(route, body, **request), client)
     assert client.started == []
+    estimate = await ESTIMATES[route](post(f"{route}/estimate", body, **request))
+    assert (estimate.status_code, json_of(estimate)) == (answer.status_code, json_of(answer))
     return problem_of(answer, status, code)
 
 
@@ -50,6 +58,7 @@ async def test_a_start_is_accepted_with_an_id_and_absolute_urls(route: str) -> N
     assert body == {
         "id": body["id"],
         "pattern": route.replace("-", "_"),
+        "redrive_of": None,
         "status_url": f"{HOST}/api/runs/{body['id']}",
         "view_url": f"{HOST}/api/runs/{body['id']}/view",
         "cancel_url": f"{HOST}/api/runs/{body['id']}",
@@ -69,7 +78,8 @@ async def test_a_start_schedules_one_orchestration_with_the_checked_request(rout
     [(name, given, instance_id)] = client.started
     assert name == route.replace("-", "_")
     assert instance_id == json_of(answer)["id"]
-    assert CONTRACTS[route].model_validate(given) == CONTRACTS[route].model_validate(BODIES[route])
+    assert given["redrive"] is None
+    assert restored(CONTRACTS[route], given["request"]) == CONTRACTS[route].model_validate(BODIES[route])
 
 
 async def test_every_run_has_an_id_of_its_own() -> None:
@@ -217,6 +227,12 @@ for _ in range(30):
         ("sectioning", {"policy": {"attempts": "3"}}, ["policy.attempts"]),
         ("sectioning", {"policy": {"min_successful": 2}}, ["policy.min_successful"]),
         ("sectioning", {"policy": {"hurry": True}}, ["policy.hurry"]),
+        ("sectioning", {"policy": {"stop_early": True}}, ["policy.stop_early"]),
+        ("voting", {"policy": {"hedge": "p95", "hedge_after_s": 1}}, ["policy.hedge"]),
+        ("voting", {"policy": {"max_hedge_percentage": 5}}, ["policy.max_hedge_percentage"]),
+        ("map-reduce", {"policy": {"hedge_after_s": 120}}, ["policy.hedge_after_s"]),
+        ("map-reduce", {"policy": {"branch_timeout_s": 9, "deadline_s": 8}}, ["policy.branch_timeout_s"]),
+        ("map-reduce", {"policy": {"max_total_tokens": 0}}, ["policy.max_total_tokens"]),
         ("sectioning", {"defaults": {"temperature": 3}}, ["defaults.temperature"]),
         ("sectioning", {"input": 1, "sections": [], "x": 1}, ["input", "sections", "x"]),
         ("voting", {"voters": "3"}, ["voters"]),

@@ -1,0 +1,129 @@
+"""How many calls and tokens a request would take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from shared.branching import REQUESTS, branches_of
+from shared.contracts.estimate import RunEstimate
+from shared.estimation import USUAL_OUTPUT_TOKENS, estimate
+from tests.shared.contracts.rejection import accepted
+from tests.shared.strategies import MAP_REDUCE_REQUESTS, SECTIONING_REQUESTS, VOTING_REQUESTS
+
+AGENT = {"instructions": "read"}
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+SHAPED = {**AGENT, "output_schema": SCHEMA}
+BODIES: dict[Any, Any] = {
+    "sectioning": SECTIONING_REQUESTS,
+    "voting": VOTING_REQUESTS,
+    "map_reduce": MAP_REDUCE_REQUESTS,
+}
+HEDGES = st.just({}) | st.fixed_dictionaries(
+    {"hedge": st.just("p95"), "max_concurrency": st.integers(2, 1_000)},
+    optional={"max_hedge_percentage": st.floats(0.001, 100)},
+)
+BUDGETS = st.just({}) | st.fixed_dictionaries({"max_total_tokens": st.integers(1, 2**70)})
+
+
+def estimated(pattern: Any, body: Any) -> RunEstimate:
+    return estimate(pattern, accepted(REQUESTS[pattern], body))
+
+
+def sections(count: int, agent: Any = AGENT, **fields: Any) -> Any:
+    named = [{"name": f"s{number}", "agent": agent} for number in range(count)]
+    return {"input": "text", "sections": named, "aggregation": "concatenate", **fields}
+
+
+def documents(count: int, **fields: Any) -> Any:
+    given = [{"id": f"d{number}", "content": "text"} for number in range(count)]
+    return {"documents": given, "map": AGENT, "reduce": AGENT, **fields}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "body", "expected", "at_most"),
+    [
+        ("sectioning", sections(4, policy={"attempts": 1}), 4, 4),
+        ("sectioning", sections(4), 4, 12),
+        ("sectioning", sections(4, SHAPED), 4, 24),
+        ("sectioning", sections(4, aggregation="synthesize"), 5, 15),
+        ("sectioning", sections(4, aggregation="synthesize", synthesizer=SHAPED), 5, 18),
+        ("sectioning", sections(4, policy={"attempts": 1, "hedge": "p95"}), 4, 5),
+        ("sectioning", sections(4, SHAPED, policy={"attempts": 1, "hedge": "p95"}), 4, 10),
+        ("sectioning", sections(4, policy={"attempts": 1, "hedge_after_s": 1, "max_hedge_percentage": 100}), 4, 8),
+        ("sectioning", sections(6, policy={"attempts": 1, "hedge_after_s": 1, "max_hedge_percentage": 17}), 6, 8),
+        ("sectioning", sections(4, aggregation="synthesize", policy={"attempts": 1, "hedge": "p95"}), 5, 6),
+        ("sectioning", sections(4, aggregation="synthesize", policy={"attempts": 1, "hedge_after_s": 1}), 5, 7),
+        ("voting", {"question": "q", "voters": 5, "policy": {"attempts": 1}}, 5, 10),
+        ("voting", {"question": "q", "voters": 5, "policy": {"attempts": 10}}, 5, 100),
+        ("map_reduce", documents(10, policy={"attempts": 2}), 11, 22),
+        ("map_reduce", documents(10, reduce=SHAPED, policy={"attempts": 2, "hedge_after_s": 1}), 11, 28),
+    ],
+)
+def test_calls_are_counted_with_every_retry_repair_and_hedge(
+    pattern: Any, body: Any, expected: int, at_most: int
+) -> None:
+    calls = estimated(pattern, body).model_calls
+
+    assert (calls.expected, calls.at_most) == (expected, at_most)
+
+
+def test_a_longer_prompt_instructions_or_schema_are_more_input() -> None:
+    least = estimated("sectioning", sections(3)).tokens.input_tokens
+
+    for fuller in (
+        sections(3, input="text" * 100),
+        sections(3, {"instructions": "read" * 100}),
+        sections(3, SHAPED),
+        sections(4),
+    ):
+        assert estimated("sectioning", fuller).tokens.input_tokens > least
+
+
+def test_the_aggregation_reads_what_the_branches_write() -> None:
+    joined, written = (estimated("sectioning", sections(4, aggregation=how)) for how in ("merge", "synthesize"))
+
+    assert written.tokens.input_tokens >= joined.tokens.input_tokens + 4 * USUAL_OUTPUT_TOKENS
+    assert written.tokens.output_tokens == joined.tokens.output_tokens + USUAL_OUTPUT_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"), [(None, USUAL_OUTPUT_TOKENS), (16, 16), (200_000, USUAL_OUTPUT_TOKENS)]
+)
+def test_an_answer_is_as_long_as_usual_or_as_it_may_be(stated: int | None, expected: int) -> None:
+    agent = AGENT if stated is None else {**AGENT, "max_output_tokens": stated}
+
+    assert estimated("sectioning", sections(2, agent)).tokens.output_tokens == 2 * expected
+
+
+def test_the_budget_is_kept_when_it_is_as_large_as_the_estimate() -> None:
+    total = estimated("sectioning", sections(3)).tokens.total_tokens
+
+    for budget, within in ((total - 1, False), (total, True), (2**70, True)):
+        found = estimated("sectioning", sections(3, policy={"max_total_tokens": budget}))
+        assert (found.within_budget, found.policy.max_total_tokens) == (within, budget)
+
+
+@pytest.mark.parametrize("pattern", BODIES)
+@given(data=st.data())
+def test_a_valid_request_always_has_an_estimate_and_it_adds_up(pattern: Any, data: st.DataObject) -> None:
+    body = data.draw(BODIES[pattern])
+    policy = {**body.get("policy", {}), **data.draw(HEDGES), **data.draw(BUDGETS)}
+    assume({"branch_timeout_s", "deadline_s"} - set(policy))  # both could contradict each other
+    assume(not {"hedge", "hedge_after_s"} <= set(policy))
+    body = {**body, "policy": policy}
+    request = accepted(REQUESTS[pattern], body)
+
+    found = estimate(pattern, request)
+
+    branches, calls, tokens = len(branches_of(request)), found.model_calls, found.tokens
+    assert found.branches == branches
+    assert calls.expected - branches in {0, 1}
+    assert calls.expected <= calls.expected * found.policy.attempts <= calls.at_most
+    assert tokens.total_tokens == tokens.input_tokens + tokens.output_tokens
+    assert min(tokens.input_tokens, tokens.output_tokens) > 0
+    assert (found.within_budget is None) == (found.policy.max_total_tokens is None)
+    assert RunEstimate.model_validate_json(found.model_dump_json()) == found
