@@ -57,6 +57,11 @@ def binding_type(binding: Mapping[str, Any]) -> str:
     return str(binding.get("type", "")).lower()
 
 
+def is_durable(function: LoadedFunction) -> bool:
+    """Whether the engine hands out the function's work, and again when it was lost."""
+    return binding_type(function.trigger) in _DURABLE_TRIGGERS
+
+
 def is_output(binding: Mapping[str, Any]) -> bool:
     """Whether a binding carries a value out of the function."""
     return str(binding.get("direction", "")).lower() in {"out", "1"}

@@ -1,0 +1,130 @@
+"""A worker process: loads one app and runs its functions for the host, for as long as the host wants it.
+
+`WorkerProcess` starts it as `python -m local_host.worker_main FD`, where FD is its end of the channel. Standard output
+and error are the host's, so that what the app prints and logs appears there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import logging
+import select
+import signal
+import socket
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from local_host.channel import Channel, UnsendableError, frame
+from local_host.in_process_worker import InProcessWorker
+from local_host.log_output import configure_logging, write_lines_at_once
+from local_host.messages import (
+    Answer,
+    AppLoadError,
+    AppToLoad,
+    Failure,
+    Invocation,
+    InvocationResult,
+    LoadedApp,
+)
+from local_host.process_end import leave
+
+_LOGGER = logging.getLogger(__name__)
+_END_LIMIT_S = 3
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    """Serve the host until its end of the channel closes: because it says so, or because it is gone."""
+    _leave_interrupts_to_the_host()
+    faulthandler.enable()
+    write_lines_at_once()
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    connection.set_inheritable(False)  # a process that the app starts must not keep the channel open
+    worker = InProcessWorker()
+    service = _Service(worker, connection.dup())
+    asyncio.run_coroutine_threadsafe(service.connect(connection), worker.start()).result()
+    service.wait_for_the_end()
+    signal.alarm(_END_LIMIT_S)  # ends the process by force, whatever the app does meanwhile
+    # What the end cuts off is no failure of the app.
+    logging.getLogger("local_host.in_process_worker").setLevel(logging.CRITICAL)
+    asyncio.run(worker.close())
+    return leave(0)
+
+
+class _Service:
+    """Does on the app's event loop what the host asks for, with no thread in between."""
+
+    def __init__(self, worker: InProcessWorker, watched: socket.socket) -> None:
+        self._worker = worker
+        self._watched = watched
+        self._channel = Channel(self._take, self._lost)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def connect(self, connection: socket.socket) -> None:
+        """Begin to take messages."""
+        await asyncio.get_running_loop().create_connection(lambda: self._channel, sock=connection)
+
+    def wait_for_the_end(self) -> None:
+        """Return when the channel is closed, whatever the app's event loop is doing."""
+        poll = select.poll()
+        poll.register(self._watched, 0)  # a hang-up is told without being asked for
+        poll.poll()
+
+    def _lost(self) -> None:
+        self._watched.shutdown(socket.SHUT_RDWR)
+
+    def _take(self, message: AppToLoad | Invocation) -> None:
+        work = self._load(message) if isinstance(message, AppToLoad) else self._run(message)
+        self._begin(work)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _load(self, app: AppToLoad) -> None:
+        configure_logging(app.log_levels, verbose=app.verbose)
+        _look_for_modules_of_the_app_only(app.app_dir)
+        try:
+            self._channel.send(LoadedApp(tuple(await self._worker.load_here(app.app_dir))))
+        except AppLoadError as error:
+            self._channel.send(LoadedApp(error=str(error)))
+        except UnsendableError as error:
+            self._channel.send(LoadedApp(error=f"The bindings of the app's functions cannot be read: {error}"))
+
+    async def _run(self, invocation: Invocation) -> None:
+        result = await self._worker.invoke_here(invocation)
+        try:
+            answer = frame(Answer(invocation.invocation_id, result))
+        except UnsendableError as error:
+            _LOGGER.error("What the function %r returned is lost. %s", invocation.function_id, error)  # noqa: TRY400
+            failure = Failure("UnsendableResult", str(error), "")
+            answer = frame(Answer(invocation.invocation_id, InvocationResult(failure=failure)))
+        self._channel.write(answer)
+
+
+def _leave_interrupts_to_the_host() -> None:
+    """Ignore the Ctrl-C that a terminal sends to all processes of a group; the host stops its workers itself.
+
+    By a handler, because processes that the app starts would inherit a signal that is ignored or blocked. The host
+    starts this process with the signal blocked, so that it cannot come before the handler.
+    """
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _look_for_modules_of_the_app_only(app_dir: str) -> None:
+    """Look for modules where the app's own worker would."""
+    if str(_ROOT) != app_dir and sys.path and sys.path[0] in {str(_ROOT), ""}:
+        # `python -m` put the folder that holds this package first: its modules are not the app's.
+        del sys.path[0]
+    packages = Path(app_dir) / ".python_packages" / "lib" / "site-packages"
+    if packages.is_dir():
+        sys.path.insert(0, str(packages))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
