@@ -40,6 +40,9 @@ class HttpResponseValue:
     cookies: tuple[str, ...] = ()
 
 
+_DURABLE_TRIGGERS = frozenset({"orchestrationtrigger", "activitytrigger", "entitytrigger"})
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedFunction:
     """One function of the app; `bindings` are the parsed raw bindings, the trigger among them."""
@@ -52,6 +55,11 @@ class LoadedFunction:
     def trigger(self) -> Mapping[str, Any]:
         """The trigger binding; empty when the function has none."""
         return next((b for b in self.bindings if str(b.get("type", "")).lower().endswith("trigger")), {})
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether the engine hands out the function's work, and again when it was lost."""
+        return str(self.trigger.get("type", "")).lower() in _DURABLE_TRIGGERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from local_host.app_functions import is_durable
 from local_host.messages import (
     AppLoadError,
     AppToLoad,
@@ -179,7 +178,7 @@ class WorkerPool:
         if self._is_ending:
             return
         lost = [self._functions.get(invocation.function_id) for invocation in death.unanswered]
-        again = sum(function is not None and is_durable(function) for function in lost)
+        again = sum(function is not None and function.is_durable for function in lost)
         _LOGGER.error(
             "%s. Work items handed out again: %d, other calls lost: %d.",
             death,
