@@ -109,7 +109,7 @@ class InProcessWorker:
         while not self._closing:
             try:
                 self._loop.run_forever()
-            except BaseException:
+            except (SystemExit, KeyboardInterrupt):
                 # A task which the app started on its own raised SystemExit or KeyboardInterrupt:
                 # asyncio lets those two out of the loop, and the other functions must go on.
                 _LOGGER.exception("A background task of the app tried to end the process; it goes on")

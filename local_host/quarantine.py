@@ -67,13 +67,13 @@ class Quarantine:
 
     async def _watch(self, process: WorkerProcess) -> None:
         death = await process.end()
-        if process is self._process:
+        if not process.is_stopping:
             self._died(death)
 
     def _release(self) -> None:
         """Stop the process, which nobody needs any more."""
         process, self._process = self._process, None
-        if process is not None:
+        if process is not None and not process.has_ended:
             self._in_background(process.stop(_STOP_GRACE_S))
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:

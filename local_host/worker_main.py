@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import logging
+import os
 import select
 import signal
 import socket
@@ -33,6 +34,7 @@ from local_host.process_end import leave
 
 _LOGGER = logging.getLogger(__name__)
 _END_LIMIT_S = 3
+_LOOK_AGAIN_MS = 1000
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -46,7 +48,9 @@ def main() -> int:
     worker = InProcessWorker()
     service = _Service(worker, connection.dup())
     asyncio.run_coroutine_threadsafe(service.connect(connection), worker.start()).result()
-    service.wait_for_the_end()
+    if not service.wait_for_the_end():
+        _LOGGER.error("The app has closed the files of its worker process, which ends")
+        os._exit(1)
     signal.alarm(_END_LIMIT_S)  # ends the process by force, whatever the app does meanwhile
     # What the end cuts off is no failure of the app.
     logging.getLogger("local_host.in_process_worker").setLevel(logging.CRITICAL)
@@ -67,11 +71,15 @@ class _Service:
         """Begin to take messages."""
         await asyncio.get_running_loop().create_connection(lambda: self._channel, sock=connection)
 
-    def wait_for_the_end(self) -> None:
-        """Return when the channel is closed, whatever the app's event loop is doing."""
+    def wait_for_the_end(self) -> bool:
+        """Return when the channel is closed, whatever the app's event loop is doing: False if the app has done it."""
         poll = select.poll()
         poll.register(self._watched, 0)  # a hang-up is told without being asked for
-        poll.poll()
+        while not (
+            seen := poll.poll(_LOOK_AGAIN_MS)
+        ):  # who waits is not told that the app has closed what it waits for
+            pass
+        return not seen[0][1] & select.POLLNVAL
 
     def _lost(self) -> None:
         self._watched.shutdown(socket.SHUT_RDWR)

@@ -14,7 +14,7 @@ from local_host.messages import (
     InvocationResult,
     LoadedFunction,
 )
-from local_host.quarantine import SUSPECT_AFTER_LOSSES, Quarantine
+from local_host.quarantine import ALONE_AFTER_LOSSES, SUSPECT_AFTER_LOSSES, Quarantine
 from local_host.worker_process import Death, WorkerProcess
 from local_host.worker_slot import MOST_FAILED_STARTS, WorkerSlot
 
@@ -177,11 +177,10 @@ class WorkerPool:
     def _report(self, death: Death) -> None:
         if self._is_ending:
             return
-        lost = [self._functions.get(invocation.function_id) for invocation in death.unanswered]
-        again = sum(function is not None and function.is_durable for function in lost)
-        _LOGGER.error(
-            "%s. Work items handed out again: %d, other calls lost: %d.",
-            death,
-            again,
-            len(lost) - again,
-        )
+        again = sum(self._runs_again(invocation) for invocation in death.unanswered)
+        lost = len(death.unanswered) - again
+        _LOGGER.error("%s. Work items handed out again: %d, other calls lost: %d.", death, again, lost)
+
+    def _runs_again(self, invocation: Invocation) -> bool:
+        function = self._functions.get(invocation.function_id)
+        return function is not None and function.is_durable and invocation.losses < ALONE_AFTER_LOSSES

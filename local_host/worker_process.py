@@ -75,7 +75,7 @@ class WorkerProcess:
         self._ended: asyncio.Future[Death] | None = None
         self._code: int | None = None
         self._is_lost = False
-        self._is_stopping = False
+        self.is_stopping = False
         self._answered = 0
         self._own_ids: dict[str, str] = {}
         self.functions: tuple[LoadedFunction, ...] = ()
@@ -120,7 +120,7 @@ class WorkerProcess:
     def answer_to(self, functions: Sequence[LoadedFunction]) -> list[str]:
         """Take invocations by these functions' ids from now on; return the names of those that it has not loaded."""
         own = {function.name: function.function_id for function in self.functions}
-        self._own_ids = {function.function_id: own.get(function.name, "") for function in functions}
+        self._own_ids = {function.function_id: own.get(function.name, function.name) for function in functions}
         return [function.name for function in functions if function.name not in own]
 
     async def invoke(self, invocation: Invocation) -> InvocationResult:
@@ -148,7 +148,7 @@ class WorkerProcess:
         if self._ended is None:
             self.kill()
             return
-        self._is_stopping = True
+        self.is_stopping = True
         self._channel.close()
         await asyncio.wait({self._ended}, timeout=grace_s)
         if not self._ended.done():
@@ -180,7 +180,7 @@ class WorkerProcess:
         self._is_lost = True
         if self._code is not None:
             self._finish(self._code)
-        elif not self._is_stopping:
+        elif not self.is_stopping:
             self._process.kill()  # of no use without a channel, and dead already unless the app closed it
 
     def _finish(self, code: int) -> None:
