@@ -14,7 +14,7 @@ from local_host.messages import (
     InvocationResult,
     LoadedFunction,
 )
-from local_host.quarantine import ALONE_AFTER_LOSSES, SUSPECT_AFTER_LOSSES, Quarantine
+from local_host.quarantine import ALONE_AFTER_LOSSES, SUSPECT_AFTER_LOSSES, TOGETHER, Quarantine
 from local_host.worker_process import Death, WorkerProcess
 from local_host.worker_slot import MOST_FAILED_STARTS, WorkerSlot
 
@@ -25,7 +25,7 @@ _STOP_GRACE_S = 0.5
 class WorkerPool:
     """A `Worker` of several processes, each of which has loaded the whole app.
 
-    An invocation goes to the process with the fewest; one that was lost repeatedly goes to the quarantine.
+    An invocation goes to the process with the fewest; one that was lost repeatedly goes to a quarantine.
     """
 
     def __init__(self, count: int, log_levels: Mapping[str, str], *, verbose: bool = False) -> None:
@@ -35,7 +35,8 @@ class WorkerPool:
         self._app: AppToLoad | None = None
         self._slots: list[WorkerSlot] = []
         self._keepers: list[asyncio.Task[None]] = []
-        self._quarantine = Quarantine(self._start_apart, self._report)
+        self._few = Quarantine(TOGETHER, self._start_apart, self._report)
+        self._one = Quarantine(1, self._start_apart, self._report)
         self._functions: dict[str, LoadedFunction] = {}
         self._ready: list[WorkerProcess] = []
         self._joined = asyncio.Event()
@@ -84,7 +85,8 @@ class WorkerPool:
         Raise `InvocationLost` when its process died in the middle of it.
         """
         if invocation.losses >= SUSPECT_AFTER_LOSSES and not self._is_ending:
-            return await self._quarantine.invoke(invocation)
+            quarantine = self._one if invocation.losses >= ALONE_AFTER_LOSSES else self._few
+            return await quarantine.invoke(invocation)
         process = await self._least_busy()
         if process is None:
             return InvocationResult(failure=Failure("WorkerClosed", "There is no worker process to run it", ""))
@@ -106,7 +108,8 @@ class WorkerPool:
         self.expect_the_end()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         processes = [slot.process for slot in self._slots if slot.process is not None]
-        await asyncio.gather(self._quarantine.close(), *(process.stop(_STOP_GRACE_S) for process in processes))
+        stops = (process.stop(_STOP_GRACE_S) for process in processes)
+        await asyncio.gather(self._few.close(), self._one.close(), *stops)
 
     def kill(self) -> None:
         """End every process at once, outside an event loop too."""

@@ -28,7 +28,7 @@ def has_ended(watched: int, limit_s: float = LIMIT_S) -> bool:
 async def until(condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
     """Return the first true value of the condition."""
     async with asyncio.timeout(limit_s):
-        while not (seen := condition()):
+        while not (seen := condition()):  # noqa: ASYNC110 - nothing of it can be awaited
             await asyncio.sleep(0.01)
         return seen
 
