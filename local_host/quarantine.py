@@ -1,8 +1,8 @@
 """`Quarantine`: a worker process for invocations that were lost repeatedly, away from all others.
 
 Whatever runs in a worker process when it dies is lost with it, the guilty and the innocent alike. To tell them apart,
-an invocation that was lost `SUSPECT_AFTER_LOSSES` times runs with a few others like it, and after one more loss alone.
-Only one that was alone when its process died is to blame. Everything else goes on meanwhile, elsewhere.
+an invocation that was lost repeatedly runs in ever smaller company (`COMPANY`), and at last alone. Only one that was
+alone when its process died is to blame. Everything else goes on meanwhile, elsewhere.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any
 from local_host.messages import AppLoadError, Failure, Invocation, InvocationLost, InvocationResult
 from local_host.worker_process import Death, WorkerDied, WorkerProcess
 
-SUSPECT_AFTER_LOSSES = 2
-ALONE_AFTER_LOSSES = 3
-TOGETHER = 16
+COMPANY = {2: 16, 3: 4, 4: 1}
+"""By its losses, how many invocations at most are in a process with a suspect, itself included."""
+SUSPECT_AFTER_LOSSES = min(COMPANY)
+ALONE_AFTER_LOSSES = max(COMPANY)
 _STOP_GRACE_S = 0.5
 
 

@@ -14,7 +14,7 @@ from local_host.messages import (
     InvocationResult,
     LoadedFunction,
 )
-from local_host.quarantine import ALONE_AFTER_LOSSES, SUSPECT_AFTER_LOSSES, TOGETHER, Quarantine
+from local_host.quarantine import ALONE_AFTER_LOSSES, COMPANY, SUSPECT_AFTER_LOSSES, Quarantine
 from local_host.worker_process import Death, WorkerProcess
 from local_host.worker_slot import MOST_FAILED_STARTS, WorkerSlot
 
@@ -35,8 +35,9 @@ class WorkerPool:
         self._app: AppToLoad | None = None
         self._slots: list[WorkerSlot] = []
         self._keepers: list[asyncio.Task[None]] = []
-        self._few = Quarantine(TOGETHER, self._start_apart, self._report)
-        self._one = Quarantine(1, self._start_apart, self._report)
+        self._quarantines = {
+            losses: Quarantine(places, self._start_apart, self._report) for losses, places in COMPANY.items()
+        }
         self._functions: dict[str, LoadedFunction] = {}
         self._ready: list[WorkerProcess] = []
         self._joined = asyncio.Event()
@@ -85,8 +86,7 @@ class WorkerPool:
         Raise `InvocationLost` when its process died in the middle of it.
         """
         if invocation.losses >= SUSPECT_AFTER_LOSSES and not self._is_ending:
-            quarantine = self._one if invocation.losses >= ALONE_AFTER_LOSSES else self._few
-            return await quarantine.invoke(invocation)
+            return await self._quarantines[min(invocation.losses, ALONE_AFTER_LOSSES)].invoke(invocation)
         process = await self._least_busy()
         if process is None:
             return InvocationResult(failure=Failure("WorkerClosed", "There is no worker process to run it", ""))
@@ -108,8 +108,8 @@ class WorkerPool:
         self.expect_the_end()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         processes = [slot.process for slot in self._slots if slot.process is not None]
-        stops = (process.stop(_STOP_GRACE_S) for process in processes)
-        await asyncio.gather(self._few.close(), self._one.close(), *stops)
+        stops = [quarantine.close() for quarantine in self._quarantines.values()]
+        await asyncio.gather(*stops, *(process.stop(_STOP_GRACE_S) for process in processes))
 
     def kill(self) -> None:
         """End every process at once, outside an event loop too."""

@@ -479,32 +479,32 @@ async def test_losses_are_counted_for_each_piece_of_work_and_anew_for_each_turn(
 async def test_an_activity_that_ends_its_worker_when_alone_is_a_failed_task_and_not_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    worker = mortal(lambda name, losses: losses >= 3 if name == "same" else None)
+    worker = mortal(lambda name, losses: losses >= 4 if name == "same" else None)
     async with host(worker) as running:
         kind, message, _ = (await running.run("call_by_any_name", input="same")).get_output()
-    assert worker.lost == [("same", 0), ("same", 1), ("same", 2), ("same", 3)]
+    assert worker.lost == [("same", 0), ("same", 1), ("same", 2), ("same", 3), ("same", 4)]
     assert kind == "WorkerLost"
     assert message == (
-        "The worker died 4 times while it ran, the last time with nothing else in it. "
+        "The worker died 5 times while it ran, the last time with nothing else in it. "
         "Worker process 7 ended with exit code 9."
     )
     assert "The activity function 'same' is given up." in caplog.text
 
 
 async def test_an_orchestrator_that_ends_its_worker_when_alone_fails() -> None:
-    worker = mortal(lambda name, losses: losses >= 3 if name == "call_same" else None)
+    worker = mortal(lambda name, losses: losses >= 4 if name == "call_same" else None)
     async with host(worker) as running:
         state = await running.run("call_same", input=1)
     assert state.runtime_status == OrchestrationStatus.FAILED
     assert state.failure_details.error_type == "WorkerLost"
-    assert "died 4 times" in state.failure_details.message
+    assert "died 5 times" in state.failure_details.message
 
 
 async def test_an_entity_operation_that_ends_its_worker_when_alone_fails_and_the_entity_goes_on() -> None:
     deadly = [True]
-    worker = mortal(lambda name, losses: losses >= 3 if name == "counter" and deadly[0] else None)
+    worker = mortal(lambda name, losses: losses >= 4 if name == "counter" and deadly[0] else None)
     async with host(worker) as running:
-        assert "died 4 times" in (await running.run("call_entity", input=["@counter@deadly", "add"])).get_output()
+        assert "died 5 times" in (await running.run("call_entity", input=["@counter@deadly", "add"])).get_output()
         deadly[0] = False
         assert (await running.run("call_entity", input=["@counter@deadly", "add"])).get_output() == 1
 

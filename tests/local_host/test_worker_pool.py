@@ -27,7 +27,7 @@ from local_host.messages import (
     LoadedFunction,
     Value,
 )
-from local_host.quarantine import ALONE_AFTER_LOSSES, SUSPECT_AFTER_LOSSES, TOGETHER
+from local_host.quarantine import ALONE_AFTER_LOSSES, COMPANY, SUSPECT_AFTER_LOSSES
 from local_host.worker_pool import WorkerPool
 from tests.local_host.processes import has_ended, times_begun, until, watch
 
@@ -365,17 +365,21 @@ async def test_only_one_that_was_alone_is_to_blame(tmp_path: Path, caplog: pytes
     assert "ended with exit code 9. Work items handed out again: 0, other calls lost: 1." in caplog.text
 
 
-async def test_a_few_suspects_run_together_and_those_lost_again_one_at_a_time(tmp_path: Path) -> None:
+async def test_the_more_losses_the_fewer_run_together_and_the_others_go_on(tmp_path: Path) -> None:
+    assert list(COMPANY.values()) == sorted(COMPANY.values(), reverse=True)
+    assert COMPANY[ALONE_AFTER_LOSSES] == 1
     async with running() as app:
-        few = [app.begin("waits_for", str(tmp_path / "few"), losses=SUSPECT_AFTER_LOSSES) for _ in range(TOGETHER + 1)]
-        await until(lambda: times_begun(tmp_path / "few") == TOGETHER)
-        alone = [app.begin("waits_for", str(tmp_path / "alone"), losses=ALONE_AFTER_LOSSES) for _ in range(2)]
-        await until(lambda: times_begun(tmp_path / "alone") == 1)
+        held: list[asyncio.Task[Any]] = []
+        for losses, places in COMPANY.items():
+            path = tmp_path / str(losses)
+            held += [app.begin("waits_for", str(path), losses=losses) for _ in range(places + 1)]
+            await until(lambda path=path, places=places: times_begun(path) == places)
         assert await app.call("same", "meanwhile") == "meanwhile"
-        assert (times_begun(tmp_path / "few"), times_begun(tmp_path / "alone")) == (TOGETHER, 1)
-        for name in ("few", "alone"):
-            (tmp_path / name).touch()
-        assert await asyncio.gather(*few, *alone) == ["went on"] * (TOGETHER + 3)
+        assert [times_begun(tmp_path / str(losses)) for losses in COMPANY] == list(COMPANY.values())
+        for losses in COMPANY:
+            (tmp_path / str(losses)).touch()
+        assert set(await asyncio.gather(*held)) == {"went on"}
+        assert [times_begun(tmp_path / str(losses)) for losses in COMPANY] == [n + 1 for n in COMPANY.values()]
 
 
 async def test_a_suspect_that_no_process_can_be_started_for_fails(

@@ -60,8 +60,8 @@ def test_activities_of_killed_workers_run_again_and_count_once(workers: int, tmp
         eventually(lambda: times_begun(Path(held)) == 20)
         for pid in first:
             host.kill_worker(pid)
-        eventually(lambda: times_begun(Path(held)) == 40, limit_s=LIMIT_S)
-        (second,) = [host.worker_pids] if workers == 1 else [eventually(lambda: len(p := host.worker_pids) == 2 and p)]
+        eventually(lambda: times_begun(Path(held)) > 30, limit_s=LIMIT_S)
+        second = host.worker_pids
         assert not set(first) & set(second)
         for pid in second:
             host.kill_worker(pid)
@@ -135,11 +135,12 @@ def test_of_many_activities_only_the_one_that_ends_every_worker_fails(tmp_path: 
     limit = {"AzureFunctionsJobHost__extensions__durableTask__maxConcurrentActivityFunctions": "100"}
     with running_host(APP, env=limit, args=["--workers", "2"]) as host:
         status = begin(host, "mixes", [*(["waits_for", slow] for _ in range(40)), ["ends_its_process", 11]])
-        host.wait_for_line("'ends_its_process' is given up", limit_s=60)
+        host.wait_for_line("takes over")
         (tmp_path / "slow").touch()
+        host.wait_for_line("'ends_its_process' is given up", limit_s=60)
         *others, deadly = output(status)
         assert others == ["went on"] * 40
-        assert "The worker died 4 times while it ran" in deadly
+        assert "The worker died 5 times while it ran" in deadly
         assert "ended with exit code 11" in deadly
         assert host.output.count("is given up") == 1
 
