@@ -63,6 +63,11 @@ class InProcessWorker:
             return InvocationResult(failure=Failure("WorkerClosed", "The worker takes no more calls", ""))
         return await self._on_worker_loop(self.invoke_here(invocation))
 
+    def name_of(self, function_id: str) -> str:
+        """The name of a function, or its id when there is no such function."""
+        function = self._functions.get(function_id)
+        return function.name if function else function_id
+
     async def load_here(self, app_dir: str) -> list[LoadedFunction]:
         """`load` for who is on the worker's event loop already."""
         functions = load_functions(app_dir)

@@ -48,7 +48,8 @@ What it is not: a place to run anything for real.
     and the values of output bindings other than HTTP are dropped, with a warning.
   * It does not enforce functionTimeout: a function runs until it ends.
   * It streams neither requests nor responses: both are held in memory, a body up to 100 MB.
-  * It answers HEAD wherever GET is routed; the real host wants HEAD among the methods."""
+  * It answers HEAD wherever GET is routed; the real host wants HEAD among the methods.
+It needs Linux or macOS, or Windows with WSL."""
 
 _ADDRESS = "127.0.0.1"
 _BACKLOG = 1024

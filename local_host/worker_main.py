@@ -7,6 +7,7 @@ and error are the host's, so that what the app prints and logs appears there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import logging
 import os
@@ -82,7 +83,8 @@ class _Service:
         return not seen[0][1] & select.POLLNVAL
 
     def _lost(self) -> None:
-        self._watched.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # some systems refuse it when the other end is gone
+            self._watched.shutdown(socket.SHUT_RDWR)
 
     def _take(self, message: AppToLoad | Invocation) -> None:
         work = self._load(message) if isinstance(message, AppToLoad) else self._run(message)
@@ -108,7 +110,8 @@ class _Service:
         try:
             answer = frame(Answer(invocation.invocation_id, result))
         except UnsendableError as error:
-            _LOGGER.error("What the function %r returned is lost. %s", invocation.function_id, error)  # noqa: TRY400
+            name = self._worker.name_of(invocation.function_id)
+            _LOGGER.error("What the function %r returned is lost. %s", name, error)  # noqa: TRY400
             failure = Failure("UnsendableResult", str(error), "")
             answer = frame(Answer(invocation.invocation_id, InvocationResult(failure=failure)))
         self._channel.write(answer)

@@ -61,12 +61,12 @@ class WorkerProcess:
 
     def __init__(self, app: AppToLoad) -> None:
         self._connection, theirs = socket.socketpair()
-        with theirs, _interrupts_held_back():
-            self._process = subprocess.Popen(  # noqa: S603 - our own command line
-                [sys.executable, "-m", f"{__package__}.worker_main", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                cwd=_ROOT,
-            )
+        with theirs:
+            try:
+                self._process = _start(theirs)
+            except OSError:
+                self._connection.close()
+                raise
         with contextlib.suppress(OSError):  # it has died already, which is told by `load`
             self._connection.sendall(frame(app))
         self._channel = Channel(self._take, self._hung_up)
@@ -200,6 +200,15 @@ class WorkerProcess:
         _, answer = self._calls.get(message.invocation_id, (None, None))
         if answer is not None and not answer.done():
             answer.set_result(message.result)
+
+
+def _start(channel: socket.socket) -> subprocess.Popen[bytes]:
+    with _interrupts_held_back():
+        return subprocess.Popen(  # noqa: S603 - our own command line
+            [sys.executable, "-m", f"{__package__}.worker_main", str(channel.fileno())],
+            pass_fds=[channel.fileno()],
+            cwd=_ROOT,
+        )
 
 
 @contextlib.contextmanager

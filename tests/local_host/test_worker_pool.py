@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from local_host import worker_slot
+from local_host import worker_process, worker_slot
 from local_host.messages import (
     AppLoadError,
     HttpRequestValue,
@@ -136,10 +137,48 @@ async def test_the_processes_that_an_app_starts_get_interrupts_and_no_channel() 
         assert await app.call("open_sockets_of_a_child") == 0
 
 
-async def test_an_interrupt_is_left_to_the_host() -> None:
+async def test_an_interrupt_is_left_to_the_host_from_the_first_moment_on() -> None:
+    pool = WorkerPool(1, {})
+    try:
+        pool.begin(str(APP))
+        process = pool._slots[0].process
+        assert process is not None
+        os.kill(process.pid, signal.SIGINT)
+        app = App(pool, await pool.load(str(APP)))
+        os.kill(process.pid, signal.SIGINT)
+        assert await app.call("pid") == process.pid
+    finally:
+        await pool.close()
+
+
+async def test_no_process_can_be_started_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("local_host.worker_process.subprocess.Popen", refuse)
+    pool = WorkerPool(2, {})
+    with pytest.raises(AppLoadError, match=r"could not be started: .* temporarily unavailable"):
+        await pool.load(str(APP))
+    await pool.close()
+
+
+async def test_a_start_that_the_system_refuses_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    start, refusals = worker_process._start, [True]
+
+    def refuse_once(channel: socket.socket) -> Any:
+        if refusals and refusals.pop():
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return start(channel)
+
     async with running() as app:
-        os.kill(app.pool.pids[0], signal.SIGINT)
-        assert await app.call("pid") == app.pool.pids[0]
+        pid = app.pool.pids[0]
+        monkeypatch.setattr(worker_process, "_start", refuse_once)
+        os.kill(pid, signal.SIGKILL)
+        await replaced(app, pid)
+        assert await app.call("same", 1) == 1
+    assert "temporarily unavailable\nAnother worker process is started." in caplog.text
 
 
 # --- Loading --------------------------------------------------------------------------------------------------

@@ -256,7 +256,8 @@ def test_without_a_setting_there_is_one_worker() -> None:
 
 def test_the_app_is_imported_in_the_worker_only(tmp_path: Path) -> None:
     code = HELLO.replace("import azure", "import os\nprint('imported by', os.getpid())\nimport azure", 1)
-    with running_host(app(tmp_path, code)) as host:
+    with running_host(app(tmp_path, code), env={"PYTHONUNBUFFERED": None}) as host:
         (pid,) = host.worker_pids
-        assert [line for line in host.lines if "imported by" in line] == [f"imported by {pid}"]
+        host.wait_for_line(f"^imported by {pid}$")
+        assert host.output.count("imported by") == 1
         assert host.pid != pid
