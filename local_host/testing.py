@@ -55,7 +55,7 @@ class running_host:  # noqa: N801 - used like a function: `with running_host(app
 
     @property
     def worker_pids(self) -> list[int]:
-        """The process ids of the living worker processes, the oldest first; from /proc."""
+        """The process ids of the living worker processes, those that run suspects apart among them; from /proc."""
         children = [
             int(pid)
             for listed in Path(f"/proc/{self.pid}/task").glob("*/children")

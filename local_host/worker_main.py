@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from local_host.messages import (
     LoadedApp,
 )
 from local_host.process_end import leave
+from local_host.worker_process import SIGNALS_OF_THE_HOST
 
 _LOGGER = logging.getLogger(__name__)
 _END_LIMIT_S = 3
@@ -41,7 +43,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> int:
     """Serve the host until its end of the channel closes: because it says so, or because it is gone."""
-    _leave_interrupts_to_the_host()
+    _leave_signals_to_the_host()
     faulthandler.enable()
     write_lines_at_once()
     connection = socket.socket(fileno=int(sys.argv[1]))
@@ -76,9 +78,8 @@ class _Service:
         """Return when the channel is closed, whatever the app's event loop is doing: False if the app has done it."""
         poll = select.poll()
         poll.register(self._watched, 0)  # a hang-up is told without being asked for
-        while not (
-            seen := poll.poll(_LOOK_AGAIN_MS)
-        ):  # who waits is not told that the app has closed what it waits for
+        # Who waits is not told that the app has closed what it waits for, and so looks again now and then.
+        while not (seen := poll.poll(_LOOK_AGAIN_MS)):
             pass
         return not seen[0][1] & select.POLLNVAL
 
@@ -96,35 +97,46 @@ class _Service:
         task.add_done_callback(self._tasks.discard)
 
     async def _load(self, app: AppToLoad) -> None:
-        configure_logging(app.log_levels, verbose=app.verbose)
-        _look_for_modules_of_the_app_only(app.app_dir)
         try:
-            self._channel.send(LoadedApp(tuple(await self._worker.load_here(app.app_dir))))
+            configure_logging(app.log_levels, verbose=app.verbose)
+            _look_for_modules_of_the_app_only(app.app_dir)
+            loaded = frame(LoadedApp(tuple(await self._worker.load_here(app.app_dir))))
         except AppLoadError as error:
-            self._channel.send(LoadedApp(error=str(error)))
+            loaded = frame(LoadedApp(error=str(error)))
         except UnsendableError as error:
-            self._channel.send(LoadedApp(error=f"The bindings of the app's functions cannot be read: {error}"))
+            loaded = frame(LoadedApp(error=f"The bindings of the app's functions cannot be read: {error}"))
+        except Exception:  # noqa: BLE001 - the host waits for an answer
+            loaded = frame(LoadedApp(error=traceback.format_exc()))
+        self._channel.write(loaded)
 
     async def _run(self, invocation: Invocation) -> None:
         result = await self._worker.invoke_here(invocation)
         try:
             answer = frame(Answer(invocation.invocation_id, result))
-        except UnsendableError as error:
+        except Exception as error:  # noqa: BLE001 - the host waits for an answer
             name = self._worker.name_of(invocation.function_id)
             _LOGGER.error("What the function %r returned is lost. %s", name, error)  # noqa: TRY400
-            failure = Failure("UnsendableResult", str(error), "")
+            failure = Failure("UnsendableResult", str(error) or repr(error), "")
             answer = frame(Answer(invocation.invocation_id, InvocationResult(failure=failure)))
         self._channel.write(answer)
 
 
-def _leave_interrupts_to_the_host() -> None:
-    """Ignore the Ctrl-C that a terminal sends to all processes of a group; the host stops its workers itself.
+def _leave_signals_to_the_host() -> None:
+    """Ignore what a terminal or a supervisor sends to all processes of a group; the host stops its workers itself.
 
     By a handler, because processes that the app starts would inherit a signal that is ignored or blocked. The host
-    starts this process with the signal blocked, so that it cannot come before the handler.
+    starts this process with the signals blocked, so that none can come before the handler.
     """
-    signal.signal(signal.SIGINT, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    own_pid = os.getpid()
+
+    def handler(number: int, _: object) -> None:
+        if os.getpid() != own_pid:  # a process that the app has forked, which is to end as any other
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    for number in SIGNALS_OF_THE_HOST:
+        signal.signal(number, handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS_OF_THE_HOST)
 
 
 def _look_for_modules_of_the_app_only(app_dir: str) -> None:

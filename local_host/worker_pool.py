@@ -55,7 +55,7 @@ class WorkerPool:
     def begin(self, app_dir: str) -> None:
         """Start the processes, which load the app meanwhile; raise `AppLoadError` when there can be none.
 
-        Must be called on the main thread. `load` does it if nobody has.
+        `load` does it if nobody has.
         """
         if self._app is None:
             self._app = AppToLoad(app_dir, self._log_levels, self._verbose)

@@ -27,6 +27,8 @@ from local_host.messages import (
 
 _ROOT = Path(__file__).resolve().parent.parent
 _DRAIN_LIMIT_S = 1.0
+SIGNALS_OF_THE_HOST = frozenset({signal.SIGINT, signal.SIGTERM})
+"""What reaches the whole group and is for the host, which stops its workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class WorkerProcess:
     """One process that loads an app and runs its functions.
 
     The constructor starts it, outside an event loop too, so that it loads while the host is still setting up.
-    It must be called on the main thread. `OSError` says that there can be no more processes.
+    `OSError` says that there can be no more processes.
     """
 
     def __init__(self, app: AppToLoad) -> None:
@@ -203,7 +205,7 @@ class WorkerProcess:
 
 
 def _start(channel: socket.socket) -> subprocess.Popen[bytes]:
-    with _interrupts_held_back():
+    with _signals_held_back():
         return subprocess.Popen(  # noqa: S603 - our own command line
             [sys.executable, "-m", f"{__package__}.worker_main", str(channel.fileno())],
             pass_fds=[channel.fileno()],
@@ -212,9 +214,9 @@ def _start(channel: socket.socket) -> subprocess.Popen[bytes]:
 
 
 @contextlib.contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Let a process start with SIGINT blocked, until it can leave a Ctrl-C to the host."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _signals_held_back() -> Iterator[None]:
+    """Let a process start with signals blocked, until it can leave them to the host."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS_OF_THE_HOST)
     try:
         yield
     finally:

@@ -16,6 +16,13 @@ from local_host.worker_main import _Service
 LIMIT_S = 10
 
 
+class Unreadable(dict[str, str]):
+    def keys(self) -> Any:
+        raise RuntimeError("not even the keys")
+
+    __iter__ = keys
+
+
 class OddWorker:
     """Returns what its functions are called with, or something that no other process can take."""
 
@@ -26,8 +33,8 @@ class OddWorker:
         return [LoadedFunction("1", "odd", ({"name": "value", "default": object()},))]
 
     async def invoke_here(self, invocation: Invocation) -> InvocationResult:
-        odd = invocation.function_id == "odd"
-        return InvocationResult(Value("json", object() if odd else invocation.function_id))
+        values = {"odd": object(), "unreadable": Unreadable()}
+        return InvocationResult(Value("json", values.get(invocation.function_id, invocation.function_id)))
 
 
 class Host:
@@ -52,14 +59,15 @@ async def connected() -> tuple[Host, _Service]:
     return host, service
 
 
+@pytest.mark.parametrize(("name", "why"), [("odd", "type builtins.object"), ("unreadable", "not even the keys")])
 async def test_a_result_that_cannot_leave_the_process_is_a_failure_and_the_others_arrive(
-    caplog: pytest.LogCaptureFixture,
+    name: str, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     host, service = await connected()
-    answer = await host.ask(Invocation("call-1", "odd", ()))
+    answer = await host.ask(Invocation("call-1", name, ()))
     assert (answer.invocation_id, answer.result.failure.error_type) == ("call-1", "UnsendableResult")
-    assert "type builtins.object" in answer.result.failure.message
-    assert "What the function 'the name of odd' returned is lost." in caplog.text
+    assert why in answer.result.failure.message
+    assert f"What the function 'the name of {name}' returned is lost." in caplog.text
     plain = InvocationResult(Value("json", "plain"))
     assert await host.ask(Invocation("call-2", "plain", ())) == Answer("call-2", plain)
     host.channel.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -137,15 +138,16 @@ async def test_the_processes_that_an_app_starts_get_interrupts_and_no_channel() 
         assert await app.call("open_sockets_of_a_child") == 0
 
 
-async def test_an_interrupt_is_left_to_the_host_from_the_first_moment_on() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_signals_to_the_group_are_left_to_the_host_from_the_first_moment_on(number: int) -> None:
     pool = WorkerPool(1, {})
     try:
         pool.begin(str(APP))
         process = pool._slots[0].process
         assert process is not None
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, number)
         app = App(pool, await pool.load(str(APP)))
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, number)
         assert await app.call("pid") == process.pid
     finally:
         await pool.close()
@@ -371,8 +373,12 @@ async def test_a_process_that_the_app_forked_does_not_hide_the_death_of_the_work
             await lost(held)
             await replaced(app, pid)
             assert await app.call("same", 1) == 1
+            ended = watch(child)
+            os.kill(child, signal.SIGTERM)
+            assert await asyncio.to_thread(has_ended, ended, 5.0)
         finally:
-            os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
 
 # --- Suspects -------------------------------------------------------------------------------------------------

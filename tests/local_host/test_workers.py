@@ -178,7 +178,8 @@ def test_a_host_that_is_killed_leaves_no_worker(tmp_path: Path) -> None:
     assert [has_ended(each) for each in watched] == [True, True]
 
 
-def test_an_interrupt_of_the_terminal_ends_host_and_workers_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_ends_host_and_workers_in_order(number: int) -> None:
     command = [sys.executable, "-m", "local_host", "start", "--port", "0", "--app-dir", str(APP), "--workers", "2"]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -189,7 +190,7 @@ def test_an_interrupt_of_the_terminal_ends_host_and_workers_in_order(tmp_path: P
         told = next(line for line in lines if line.startswith("Worker processes: "))
         watched = [watch(int(pid)) for pid in told.removeprefix("Worker processes: ").split(", ")]
         assert any(line.startswith("Host ready") for line in lines)
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         rest = process.stdout.read()
         assert process.wait(10) == 0
     assert rest == ""
