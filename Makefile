@@ -43,10 +43,11 @@ format: $(READY) ## Format the code and fix what the linter can
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(READY) ## Measure cold start, host start, overhead, the window and the tail
+bench: $(READY) ## Measure cold start, host start, overhead, workers, the window and the tail
 	@$(BIN)/python benchmarks/cold_start.py
 	@$(BIN)/python benchmarks/host_start.py
 	@$(BIN)/python benchmarks/overhead.py
+	@$(BIN)/python benchmarks/workers.py
 	@$(BIN)/python benchmarks/window.py
 	@$(BIN)/python benchmarks/tail.py
 
@@ -65,6 +66,6 @@ bench-peers: $(READY) $(PEERS_READY) ## Measure Chorus side by side with other l
 	@$(BIN)/python benchmarks/against_peers/compare.py --peers-python $(PEERS)/bin/python $(ARGS)
 
 .PHONY: clean
-clean: ## Remove the virtual environment and caches
-	@rm -rf $(VENV) .ruff_cache .hypothesis
+clean: ## Remove the virtual environments and caches
+	@rm -rf $(VENV) $(PEERS) .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
