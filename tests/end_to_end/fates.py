@@ -139,12 +139,13 @@ class Case:
     def effective_policy(self) -> JSON:
         """The policy that is sent: short where a branch hangs, because it costs the whole of its time."""
         hangs = any("hang" in ordeal.kinds for ordeal in (*self.ordeals.values(), self.aggregator))
-        return {
+        stated = {
             "attempts": ATTEMPTS,
             "branch_timeout_s": HUNG_BRANCH_TIMEOUT_S if hangs else BRANCH_TIMEOUT_S,
             "deadline_s": DEADLINE_S,
             **self.policy,
         }
+        return {**stated, "branch_timeout_s": min(stated["branch_timeout_s"], stated["deadline_s"])}
 
     @property
     def request(self) -> JSON:

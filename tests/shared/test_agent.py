@@ -43,6 +43,7 @@ def call(schema: Any = None, within_s: float = 60.0, prompt: str = "<input>\nx\n
         run_id="run",
         branch="branch",
         attempt=1,
+        instance="run:branch",
         agent=AgentSpec(instructions="i", output_schema=schema),
         prompt=prompt,
         deadline=datetime.now(UTC) + timedelta(seconds=within_s),
