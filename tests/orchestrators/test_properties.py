@@ -248,8 +248,6 @@ def test_a_run_of_retries_and_hedges_ends_in_time_with_every_call_counted(
     *, count: int, policy: dict[str, Any], script: list[tuple[int, str, float]], cancel_at: int | None, aggregation: str
 ) -> None:
     policy = {"hedge_after_s": 2.0, **policy, "deadline_s": DEADLINE_S, "max_hedge_percentage": 50}
-    if aggregation == "synthesize":  # a budget may keep it waiting: see the expected failure in test_budget.py
-        policy.pop("max_total_tokens", None)
     drive = start_sections(*names(count), aggregation=aggregation, policy=policy)
     play(drive, script[:cancel_at])
     if cancel_at is not None and drive.result is None:
