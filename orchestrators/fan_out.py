@@ -2,7 +2,8 @@
 
 1. As many branches as `max_concurrency` allows start at once, and one `task_all` waits for them.
 2. When one ends in a way that changes something (a retry, a free place, a straggler), the schedule gets a turn:
-   whatever is due starts, and one timer wakes the run for what time alone makes due.
+   whatever is due starts, calls that have become needless are told to stop, and one timer wakes the run for what time
+   alone makes due.
 3. The deadline, a cancel, or a certain outcome ends it: calls in flight are told to stop and get a moment to give
    their account, waiting branches never start.
 4. Outcomes come back in branch order; a branch without an account of its own gets one.

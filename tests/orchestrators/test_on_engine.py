@@ -177,7 +177,7 @@ def test_a_run_that_may_stop_early_does(durable: Durable) -> None:
 def test_a_slow_call_is_hedged_and_the_loser_is_stopped(durable: Durable) -> None:
     durable.agents.hold("b~1")
     durable.agents.answer("b", replied("slow"), replied("quick"))
-    request = sections_request("a", "b", aggregation="concatenate", policy={"hedge_after_s": 0.3})
+    request = sections_request("b", aggregation="concatenate", policy={"hedge_after_s": 0.3})
     result = durable.run("sectioning", request)
     assert verdict(result) == ("succeeded", "all_completed")
     outcome = outcome_of(result, "b")
