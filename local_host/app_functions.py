@@ -10,8 +10,6 @@ from local_host.messages import LoadedFunction
 from local_host.routes import RouteTemplate, TemplateError, parse_template
 from local_host.settings import HostSettings
 
-_DURABLE_TRIGGERS = frozenset({"orchestrationtrigger", "activitytrigger", "entitytrigger"})
-
 _NO_FUNCTIONS = "No job functions found. Does function_app.py register its functions on the app that it defines?"
 
 
@@ -104,7 +102,7 @@ def _place(function: LoadedFunction, app: AppFunctions, settings: HostSettings) 
     kind = binding_type(function.trigger)
     if kind == "httptrigger":
         return _place_http(function, app, settings)
-    if kind in _DURABLE_TRIGGERS:
+    if function.is_durable:
         app.durable.append(function)
     elif kind == "timertrigger":
         app.timers.append(function)

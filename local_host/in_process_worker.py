@@ -1,4 +1,4 @@
-"""`InProcessWorker`: runs an app inside the host's own process, through the official worker library."""
+"""`InProcessWorker`: runs an app inside this process, through the official worker library."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LIBRARY_FILES = (
 
 
 class InProcessWorker:
-    """A `Worker` on an event loop in a thread of its own, so that no function can block the host's loop.
+    """A `Worker` on an event loop in a thread of its own, so that no function can block whoever calls it.
 
     The worker library keeps its functions in module globals: one process runs one app.
     """
@@ -46,23 +46,47 @@ class InProcessWorker:
         self._closing = False
         self._functions: dict[str, LoadedFunction] = {}
 
-    async def load(self, app_dir: str) -> list[LoadedFunction]:
-        """Import the app and return its functions; raise `AppLoadError` when it does not load."""
+    def start(self) -> asyncio.AbstractEventLoop:
+        """Start the thread, unless it runs, and return its event loop."""
         if not self._thread.is_alive():
             self._thread.start()
-        functions = await self._on_worker_loop(self._load(app_dir))
-        self._functions = {function.function_id: function for function in functions}
-        return functions
+        return self._loop
+
+    async def load(self, app_dir: str) -> list[LoadedFunction]:
+        """Import the app and return its functions; raise `AppLoadError` when it does not load."""
+        self.start()
+        return await self._on_worker_loop(self.load_here(app_dir))
 
     async def invoke(self, invocation: Invocation) -> InvocationResult:
         """Run one function to its end. A failing function is a `Failure`, never an exception."""
         if self._closing:
             return InvocationResult(failure=Failure("WorkerClosed", "The worker takes no more calls", ""))
+        return await self._on_worker_loop(self.invoke_here(invocation))
+
+    def name_of(self, function_id: str) -> str:
+        """The name of a function, or its id when there is no such function."""
+        function = self._functions.get(function_id)
+        return function.name if function else function_id
+
+    async def load_here(self, app_dir: str) -> list[LoadedFunction]:
+        """`load` for who is on the worker's event loop already."""
+        functions = load_functions(app_dir)
+        self._functions = {function.function_id: function for function in functions}
+        self._threads.start()
+
+        from azure_functions_runtime import native_invocation
+
+        library: Any = native_invocation
+        library.logger = _FailureCatcher(logging.getLogger("azure_functions_runtime"))
+        return functions
+
+    async def invoke_here(self, invocation: Invocation) -> InvocationResult:
+        """`invoke` for who is on the worker's event loop already."""
         function = self._functions.get(invocation.function_id)
         if function is None:
             message = f"No function has the id {invocation.function_id!r}; was the app loaded?"
             return InvocationResult(failure=Failure("LookupError", message, ""))
-        return await self._on_worker_loop(_invoke(function, invocation))
+        return await _invoke(function, invocation)
 
     async def close(self) -> None:
         """Stop taking calls, cancel the running ones and end the worker's thread.
@@ -82,16 +106,6 @@ class InProcessWorker:
             self._loop.close()
         self._threads.release()
 
-    async def _load(self, app_dir: str) -> list[LoadedFunction]:
-        functions = load_functions(app_dir)
-        self._threads.start()
-
-        from azure_functions_runtime import native_invocation
-
-        library: Any = native_invocation
-        library.logger = _FailureCatcher(logging.getLogger("azure_functions_runtime"))
-        return functions
-
     async def _on_worker_loop[T](self, work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
@@ -100,7 +114,7 @@ class InProcessWorker:
         while not self._closing:
             try:
                 self._loop.run_forever()
-            except BaseException:
+            except (SystemExit, KeyboardInterrupt):
                 # A task which the app started on its own raised SystemExit or KeyboardInterrupt:
                 # asyncio lets those two out of the loop, and the other functions must go on.
                 _LOGGER.exception("A background task of the app tried to end the process; it goes on")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Mapping
@@ -40,6 +41,12 @@ def function_level(log_levels: Mapping[str, str]) -> int:
     levels = {category.lower(): level for category, level in log_levels.items()}
     wanted = levels.get("function") or levels.get("default") or "Information"
     return LEVELS.get(wanted.lower(), logging.INFO)
+
+
+def write_lines_at_once() -> None:
+    """Make what is printed appear in step with the log, also when the output goes to a file."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
 
 
 def configure_logging(log_levels: Mapping[str, str], *, verbose: bool) -> None:

@@ -40,6 +40,9 @@ class HttpResponseValue:
     cookies: tuple[str, ...] = ()
 
 
+_DURABLE_TRIGGERS = frozenset({"orchestrationtrigger", "activitytrigger", "entitytrigger"})
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedFunction:
     """One function of the app; `bindings` are the parsed raw bindings, the trigger among them."""
@@ -53,15 +56,21 @@ class LoadedFunction:
         """The trigger binding; empty when the function has none."""
         return next((b for b in self.bindings if str(b.get("type", "")).lower().endswith("trigger")), {})
 
+    @property
+    def is_durable(self) -> bool:
+        """Whether the engine hands out the function's work, and again when it was lost."""
+        return str(self.trigger.get("type", "")).lower() in _DURABLE_TRIGGERS
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One call of a function: parameter values by name."""
+    """One call of a function: parameter values by name. `losses` says how often a worker died while it ran."""
 
     invocation_id: str
     function_id: str
     inputs: tuple[tuple[str, Value | HttpRequestValue], ...]
     trigger_metadata: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    losses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +91,44 @@ class InvocationResult:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AppToLoad:
+    """What a worker process is to load, and how it is to log."""
+
+    app_dir: str
+    log_levels: Mapping[str, str]
+    verbose: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedApp:
+    """The answer to `AppToLoad`: the functions, or why there are none."""
+
+    functions: tuple[LoadedFunction, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of an invocation, on its way from a worker process."""
+
+    invocation_id: str
+    result: InvocationResult
+
+
 class AppLoadError(Exception):
     """The app could not be loaded; the message is the traceback to show."""
+
+
+class InvocationLost(Exception):
+    """The worker died before it answered; nobody knows how far the function came.
+
+    `alone` says that the worker ran nothing else when it died, so that nothing else can have ended it.
+    """
+
+    def __init__(self, reason: str, *, alone: bool = False) -> None:
+        super().__init__(reason)
+        self.alone = alone
 
 
 class Worker(Protocol):
@@ -94,7 +139,10 @@ class Worker(Protocol):
         ...
 
     async def invoke(self, invocation: Invocation) -> InvocationResult:
-        """Run one function to its end. A failing function is a `Failure`, never an exception."""
+        """Run one function to its end. A failing function is a `Failure`, never an exception.
+
+        Raise `InvocationLost` when the worker died in the middle of it.
+        """
         ...
 
     async def close(self) -> None:
