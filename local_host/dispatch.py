@@ -20,6 +20,7 @@ from local_host.engine import LocalEngine
 from local_host.messages import (
     Failure,
     Invocation,
+    InvocationLost,
     LoadedFunction,
     Value,
     Worker,
@@ -29,8 +30,12 @@ from local_host.settings import Limits
 _LOGGER = logging.getLogger(__name__)
 
 _NOT_FOUND = "FunctionNotFound"
+_WORKER_LOST = "WorkerLost"
+# What another try would not put right, whatever retries the app asks for.
+_FINAL = frozenset({_NOT_FOUND, _WORKER_LOST})
 
 type ClientConfig = str | Callable[[Mapping[str, Any]], str]
+type WorkKey = tuple[str, str, int]
 
 
 class Dispatcher:
@@ -57,6 +62,7 @@ class Dispatcher:
         }
         self._call = DirectCall()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._losses: dict[WorkKey, int] = {}
         self._thread: threading.Thread | None = None
 
     async def start(self) -> None:
@@ -99,19 +105,24 @@ class Dispatcher:
         if run is None:
             _LOGGER.error("The engine sent a work item of the unknown kind %r; it is left out", kind)
             return
+        key = _key(item)
         try:
             async with self._slots[kind]:
                 await run(item)
+            self._losses.pop(key, None)
         except asyncio.CancelledError:
             self._engine.hand_back(item)
             raise
+        except InvocationLost:
+            self._losses[key] = self._losses.get(key, 0) + 1
+            self._engine.hand_back(item)
         except Exception:
             _LOGGER.exception("A work item of the kind %r could not be completed", kind)
 
     async def _run_orchestrator(self, item: pb.WorkItem) -> None:
         request = item.orchestratorRequest
         name = _orchestration_name(request)
-        result = await self._invoke(self._orchestrators, name, _encoded(request))
+        result = await self._invoke(item, self._orchestrators, name, _encoded(request))
         response = _decoded(result, pb.OrchestratorResponse())
         if isinstance(response, Failure):
             action = helpers.new_complete_orchestration_action(
@@ -126,7 +137,7 @@ class Dispatcher:
     async def _run_activity(self, item: pb.WorkItem) -> None:
         request = item.activityRequest
         argument = Value("json", request.input.value if request.HasField("input") else "null")
-        result = await self._invoke(self._activities, request.name, argument)
+        result = await self._invoke(item, self._activities, request.name, argument)
         response = pb.ActivityResponse(
             instanceId=request.orchestrationInstance.instanceId,
             taskId=request.taskId,
@@ -142,7 +153,7 @@ class Dispatcher:
         request = item.entityRequestV2
         batch, operations = helpers.convert_to_entity_batch_request(request)
         name = request.instanceId.lstrip("@").partition("@")[0]
-        result = await self._invoke(self._entities, name, _encoded(batch))
+        result = await self._invoke(item, self._entities, name, _encoded(batch))
         response = _decoded(result, pb.EntityBatchResult())
         if isinstance(response, Failure):
             failed = pb.OperationResultFailure(failureDetails=_failure_details(response))
@@ -153,14 +164,21 @@ class Dispatcher:
         response.completionToken = item.completionToken
         self._engine.CompleteEntityTask(response, self._call.context)
 
-    async def _invoke(self, functions: _Functions, name: str, argument: Value) -> Value | Failure:
+    async def _invoke(self, item: pb.WorkItem, functions: _Functions, name: str, argument: Value) -> Value | Failure:
         function = functions.by_name.get(name.lower())
         if function is None:
             if functions is not self._orchestrators:  # those are logged with their instance
                 _LOGGER.error("%s", functions.missing(name))
             return Failure(_NOT_FOUND, functions.missing(name), "")
+        losses = self._losses.get(_key(item), 0)
         try:
-            result = await self._worker.invoke(self._invocation(function, argument))
+            result = await self._worker.invoke(self._invocation(function, argument, losses))
+        except InvocationLost as lost:
+            if not lost.alone:
+                raise
+            text = f"The worker died {losses + 1} times while it ran, the last time with nothing else in it. {lost}"
+            _LOGGER.error("The %s function %r is given up. %s", functions.kind, name, text)  # noqa: TRY400
+            return Failure(_WORKER_LOST, text, "")
         except Exception as error:
             _LOGGER.exception("The worker could not run the %s function %r", functions.kind, name)
             return Failure(type(error).__name__, str(error) or repr(error), "")
@@ -168,14 +186,14 @@ class Dispatcher:
             return result.failure
         return result.return_value if isinstance(result.return_value, Value) else Value(None, None)
 
-    def _invocation(self, function: LoadedFunction, argument: Value) -> Invocation:
+    def _invocation(self, function: LoadedFunction, argument: Value, losses: int) -> Invocation:
         inputs = [(str(function.trigger["name"]), argument)]
         inputs += [
             (str(binding["name"]), Value("string", self._client_for(binding)))
             for binding in function.bindings
             if str(binding.get("type", "")).lower() == "durableclient"
         ]
-        return Invocation(str(uuid.uuid4()), function.function_id, tuple(inputs))
+        return Invocation(str(uuid.uuid4()), function.function_id, tuple(inputs), losses=losses)
 
     def _client_for(self, binding: Mapping[str, Any]) -> str:
         return self._client_config if isinstance(self._client_config, str) else self._client_config(binding)
@@ -199,6 +217,15 @@ class _Functions:
         """Return what to say when there is no such function."""
         known = ", ".join(self._own) or "none"
         return f"The app has no {self.kind} function named {name!r}. It has: {known}."
+
+
+def _key(item: pb.WorkItem) -> WorkKey:
+    """What stays the same when a work item is handed back and out again."""
+    if item.HasField("activityRequest"):
+        return item.activityRequest.orchestrationInstance.instanceId, item.completionToken, item.activityRequest.taskId
+    if item.HasField("orchestratorRequest"):
+        return item.orchestratorRequest.instanceId, "orchestrator", 0
+    return item.entityRequestV2.instanceId, "entity", 0
 
 
 def _orchestration_name(request: pb.OrchestratorRequest) -> str:
@@ -249,5 +276,5 @@ def _failure_details(failure: Failure) -> pb.TaskFailureDetails:
         errorType=failure.error_type,
         errorMessage=failure.message or failure.error_type or "unknown failure",
         stackTrace=wrappers_pb2.StringValue(value=failure.traceback),
-        isNonRetriable=failure.error_type == _NOT_FOUND,
+        isNonRetriable=failure.error_type in _FINAL,
     )

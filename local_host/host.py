@@ -1,4 +1,4 @@
-"""`Host`: one app with its worker, engine, HTTP server and timers, started and stopped together."""
+"""`Host`: one app with its workers, engine, HTTP server and timers, started and stopped together."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ from local_host.durable_client import durable_client_config
 from local_host.engine import LocalEngine
 from local_host.host_pages import HostPages
 from local_host.http_server import HttpServer
-from local_host.in_process_worker import InProcessWorker
 from local_host.invoker import Invoker
-from local_host.management import ManagementApi
+from local_host.management_on_demand import ManagementOnDemand
 from local_host.settings import HostSettings, resolve_placeholders
 from local_host.timer_triggers import TimerTriggers
+from local_host.worker_pool import WorkerPool
 
 _LOGGER = logging.getLogger(__name__)
 _STEP_LIMIT_S = 0.8
 
 
 class Host:
-    """Serves one app. `stop` takes down whatever `start` got to set up, in the reverse order."""
+    """Serves one app. `stop` takes down whatever `start` got to set up, in the reverse order, and the workers."""
 
-    def __init__(self, app_dir: Path, settings: HostSettings, base_url: str, started: float) -> None:
+    def __init__(
+        self, app_dir: Path, settings: HostSettings, workers: WorkerPool, base_url: str, started: float
+    ) -> None:
         self._app_dir = app_dir
+        self._workers = workers
         self._settings = settings
         self._base_url = base_url
         self._started = started
@@ -40,20 +43,18 @@ class Host:
 
     async def start(self, listener: socket) -> list[str]:
         """Load the app and serve it on the bound socket; return the lines that list its functions."""
-        worker = InProcessWorker()
-        self._stops.append(worker.close)
-        functions = await worker.load(str(self._app_dir))
-        app = sort_functions(functions, self._settings)
-
         engine = LocalEngine()
         address = engine.start()
-        self._stops.append(lambda: asyncio.to_thread(engine.stop))
+        # The engine stops after the workers: functions that they cut off would fail without it, and say so.
+        self._stops += [lambda: asyncio.to_thread(engine.stop), self._workers.close]
+        app = sort_functions(await self._workers.load(str(self._app_dir)), self._settings)
+
         client_config = self._client_config(address)
-        dispatcher = Dispatcher(engine, worker, app.durable, self._settings.limits, client_config)
+        dispatcher = Dispatcher(engine, self._workers, app.durable, self._settings.limits, client_config)
         await dispatcher.start()
         self._stops.append(dispatcher.stop)
 
-        invoker = Invoker(worker, client_config)
+        invoker = Invoker(self._workers, client_config)
         self._timers = TimerTriggers(invoker)
         app.errors |= self._timers.read(app.timers, os.environ)
         await self._serve(listener, app, invoker, client_config({}), address)
@@ -67,22 +68,21 @@ class Host:
 
     async def stop(self) -> None:
         """Stop every part; a part that does not stop in time is left behind."""
-        # What the stop cuts off is no failure of the app.
-        logging.getLogger("local_host.in_process_worker").setLevel(logging.CRITICAL)
+        self._workers.expect_the_end()
         while self._stops:
             stop = self._stops.pop()
             try:
                 async with asyncio.timeout(_STEP_LIMIT_S):
                     await stop()
             except TimeoutError:
-                _LOGGER.warning("The app holds on to its thread: it is left behind")
+                _LOGGER.warning("A part of the host did not stop in time: it is left behind")
             except Exception:
                 _LOGGER.exception("A part of the host did not stop")
 
     async def _serve(
         self, listener: socket, app: AppFunctions, invoker: Invoker, client_config: str, address: str
     ) -> None:
-        management = ManagementApi(client_config, address, _orchestrator_names(app))
+        management = ManagementOnDemand(client_config, address, _orchestrator_names(app))
         self._stops.append(lambda: asyncio.to_thread(management.close))
         pages = HostPages(app, invoker, self._started)
         server = HttpServer(app, invoker, management, pages, CorsPolicy(self._settings.cors))

@@ -9,9 +9,11 @@ from typing import Any
 
 from local_host.app_functions import binding_type, is_output
 from local_host.messages import (
+    Failure,
     HttpRequestValue,
     HttpResponseValue,
     Invocation,
+    InvocationLost,
     InvocationResult,
     LoadedFunction,
     Value,
@@ -24,7 +26,10 @@ _STATUSES = range(200, 1000)
 
 
 class Invoker:
-    """Calls one function at a time through the worker; the worker logs the failure of a function."""
+    """Calls functions through the worker, which logs their failures.
+
+    What was lost with a worker process is not run again: nobody knows what it has done already.
+    """
 
     def __init__(self, worker: Worker, client_config: Callable[[Mapping[str, Any]], str]) -> None:
         self._worker = worker
@@ -32,14 +37,18 @@ class Invoker:
         self._warned: set[tuple[str, str]] = set()
 
     async def call(self, function: LoadedFunction, trigger: Value | HttpRequestValue) -> InvocationResult:
-        """Run the function with this value for its trigger."""
+        """Run the function with this value for its trigger; one that was lost with its worker has failed."""
         inputs: list[tuple[str, Value | HttpRequestValue]] = [(str(function.trigger["name"]), trigger)]
         inputs += [
             (str(binding["name"]), Value("string", self._client_config(binding)))
             for binding in function.bindings
             if binding_type(binding) == "durableclient"
         ]
-        result = await self._worker.invoke(Invocation(str(uuid.uuid4()), function.function_id, tuple(inputs)))
+        try:
+            result = await self._worker.invoke(Invocation(str(uuid.uuid4()), function.function_id, tuple(inputs)))
+        except InvocationLost as lost:
+            _LOGGER.error("Function %r was cut off and is not run again. %s", function.name, lost)  # noqa: TRY400
+            return InvocationResult(failure=Failure("WorkerLost", str(lost), ""))
         if result.failure is None:
             self._warn_of_dropped_outputs(function)
         return result

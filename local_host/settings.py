@@ -16,6 +16,8 @@ from local_host.settings_section import Section, SettingsError, spelling
 DEFAULT_PORT = 7071
 DEFAULT_ROUTE_PREFIX = "api"
 DEFAULT_TASK_HUB = "TestHubName"
+MOST_WORKERS = 64
+WORKERS_SETTING = "FUNCTIONS_WORKER_PROCESS_COUNT"
 
 _OVERRIDE_PREFIX = "AzureFunctionsJobHost__"
 _PLACEHOLDER = re.compile(r"%([^%\s]+)%")
@@ -69,6 +71,21 @@ def load_settings(app_dir: Path, environ: MutableMapping[str, str]) -> HostSetti
     host_json = _read_host_json(path)
     _apply_overrides(host_json, environ)
     return _host_settings(Section(str(path), host_json), local.section("Host"), environ)
+
+
+def parse_worker_count(text: str) -> int:
+    """Return a number of worker processes; raise `ValueError` when it is none."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_WORKERS:
+        raise ValueError(f"{text!r} is not a whole number from 1 to {MOST_WORKERS}")
+    return int(text)
+
+
+def worker_count(environ: Mapping[str, str]) -> int:
+    """Return how many worker processes the app settings ask for: one, unless they say otherwise."""
+    try:
+        return parse_worker_count(environ.get(WORKERS_SETTING, "").strip() or "1")
+    except ValueError as error:
+        raise SettingsError(f"The app setting {WORKERS_SETTING} cannot be used: {error}.") from error
 
 
 def resolve_placeholders(text: str, environ: Mapping[str, str]) -> str:

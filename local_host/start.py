@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import concurrent.futures.thread
 import contextlib
-import io
-import logging
 import os
 import signal
 import socket
 import sys
-import threading
 import time
 from pathlib import Path
 
-from local_host.log_output import configure_logging
+from local_host.log_output import configure_logging, write_lines_at_once
 from local_host.messages import AppLoadError
 from local_host.offline_child import OfflineChild, OfflineModelError, chosen_model, offline_settings
-from local_host.settings import DEFAULT_PORT, HostSettings, SettingsError, load_settings
+from local_host.process_end import leave
+from local_host.settings import (
+    DEFAULT_PORT,
+    MOST_WORKERS,
+    WORKERS_SETTING,
+    HostSettings,
+    SettingsError,
+    load_settings,
+    parse_worker_count,
+    worker_count,
+)
+from local_host.worker_pool import WorkerPool
 
 DESCRIPTION = """\
 Run a Durable Functions app for Python (programming model v2) on this machine, unchanged.
@@ -27,6 +34,11 @@ Run a Durable Functions app for Python (programming model v2) on this machine, u
 What it is: the official worker library (azure-functions-runtime), the official in-memory engine
 (durabletask.testing) and thin HTTP glue: routes, the durable management API, timer triggers.
 It reads host.json and local.settings.json as Core Tools does.
+
+The app runs in worker processes. When one dies, a new one takes over: durable work that was in it is
+handed out again, so activities run at least once; an HTTP request that was in it is answered with 500.
+Work that ends its worker again and again runs apart from all other work, and fails when it does so alone.
+With several workers each has the app's module variables for itself.
 
 What it is not: a place to run anything for real.
   * All orchestrations and entities are lost when it stops.
@@ -36,11 +48,12 @@ What it is not: a place to run anything for real.
     and the values of output bindings other than HTTP are dropped, with a warning.
   * It does not enforce functionTimeout: a function runs until it ends.
   * It streams neither requests nor responses: both are held in memory, a body up to 100 MB.
-  * It answers HEAD wherever GET is routed; the real host wants HEAD among the methods."""
+  * It answers HEAD wherever GET is routed; the real host wants HEAD among the methods.
+It needs Linux or macOS, or Windows with WSL."""
 
 _ADDRESS = "127.0.0.1"
 _BACKLOG = 1024
-_LEAVE_GRACE_S = 0.2
+_NO_WORKER_LEFT = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="offline_model",
         help="unless a real model is configured, start the offline model and point the app at it",
     )
+    parser.add_argument(
+        "--workers",
+        type=_worker_count,
+        metavar="N",
+        help=f"worker processes that run the app, 1 to {MOST_WORKERS} (default: {WORKERS_SETTING}, else 1)",
+    )
     parser.add_argument("--verbose", action="store_true", help="also show what the libraries log")
 
 
@@ -71,25 +90,30 @@ def run(args: argparse.Namespace) -> int:
             # gRPC's core writes lines of its own to stderr when a connection ends.
             os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
         configure_logging(settings.log_levels, verbose=args.verbose)
-        _write_lines_at_once()
+        write_lines_at_once()
+        workers = WorkerPool(args.workers or worker_count(os.environ), settings.log_levels, verbose=args.verbose)
         with contextlib.ExitStack() as stack:
             listener = stack.enter_context(_listen(settings.port if args.port is None else args.port))
             if args.offline_model:
                 _use_offline_model(stack)
-            code = asyncio.run(_serve(app_dir, settings, listener, args.started))
+            _prepare_environment(app_dir, listener.getsockname()[1])
+            stack.callback(workers.kill)
+            workers.begin(str(app_dir))
+            code = asyncio.run(_serve(app_dir, settings, workers, listener, args.started))
     except (SettingsError, OfflineModelError, _PortError) as error:
         print(f"The local host cannot start: {error}", file=sys.stderr)
     except AppLoadError as error:
         print(f"{str(error).rstrip()}\n\nThe app in {str(app_dir)!r} does not load.", file=sys.stderr)
     except KeyboardInterrupt:
         code = 0
-    return _leave(code)
+    return leave(code)
 
 
-def _write_lines_at_once() -> None:
-    """Make what the app prints appear in step with its log, also when the output goes to a file."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
+def _worker_count(text: str) -> int:
+    try:
+        return parse_worker_count(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 class _PortError(Exception):
@@ -113,27 +137,33 @@ def _use_offline_model(stack: contextlib.ExitStack) -> None:
     print(f"No model is configured: the app uses the offline model on {child.base_url}", flush=True)
 
 
-async def _serve(app_dir: Path, settings: HostSettings, listener: socket.socket, started: float) -> int:
+async def _serve(
+    app_dir: Path, settings: HostSettings, workers: WorkerPool, listener: socket.socket, started: float
+) -> int:
     from local_host.host import Host
 
     stop = _stop_event()
     port = listener.getsockname()[1]
-    _prepare_environment(app_dir, port)
-    host = Host(app_dir, settings, f"http://localhost:{port}", started)
+    host = Host(app_dir, settings, workers, f"http://localhost:{port}", started)
     starting = asyncio.create_task(host.start(listener))
     stopping = asyncio.create_task(stop.wait())
+    gone = asyncio.create_task(workers.gone())
     try:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             for line in starting.result():
                 print(line)
+            print(f"Worker processes: {', '.join(map(str, workers.pids))}")
             print(f"Host ready in {time.monotonic() - started:.1f} s: http://localhost:{port}", flush=True)
             host.start_timers()
-            await stopping
+            await asyncio.wait({stopping, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if gone.done() and not stopping.done():
+            print("No worker process is left to run the app: the local host ends.", file=sys.stderr)
+            return _NO_WORKER_LEFT
     finally:
-        starting.cancel()
-        stopping.cancel()
-        await asyncio.gather(starting, stopping, return_exceptions=True)
+        for task in (starting, stopping, gone):
+            task.cancel()
+        await asyncio.gather(starting, stopping, gone, return_exceptions=True)
         await host.stop()
     return 0
 
@@ -155,32 +185,8 @@ def _stop_event() -> asyncio.Event:
 
 
 def _prepare_environment(app_dir: Path, port: int) -> None:
-    """Set what Core Tools sets, and look for modules where the app's own worker would."""
+    """Set what Core Tools sets."""
     os.environ.setdefault("FUNCTIONS_WORKER_RUNTIME", "python")
     os.environ.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
     os.environ.setdefault("WEBSITE_HOSTNAME", f"localhost:{port}")
     os.environ["AzureWebJobsScriptRoot"] = str(app_dir)  # noqa: SIM112 - its name
-    root = str(Path(__file__).resolve().parent.parent)
-    if root != str(app_dir) and sys.path and sys.path[0] in {root, ""}:
-        # `python -m` put the folder that holds this package first: its modules are not the app's.
-        del sys.path[0]
-    packages = app_dir / ".python_packages" / "lib" / "site-packages"
-    if packages.is_dir():
-        sys.path.insert(0, str(packages))
-
-
-def _leave(code: int) -> int:
-    """Return the exit code, or end at once when a function that cannot be interrupted would hold up the exit."""
-    # The interpreter waits for the threads of every pool, whether daemons or not, and for those that are no daemons.
-    pooled = set(concurrent.futures.thread._threads_queues)
-    waited_for = [t for t in threading.enumerate() if t in pooled or not t.daemon]
-    deadline = time.monotonic() + _LEAVE_GRACE_S
-    for thread in waited_for:
-        if thread is not threading.main_thread():
-            thread.join(max(0.0, deadline - time.monotonic()))
-            if thread.is_alive():
-                logging.shutdown()
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
-    return code

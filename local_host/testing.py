@@ -54,6 +54,16 @@ class running_host:  # noqa: N801 - used like a function: `with running_host(app
         return self._running().pid
 
     @property
+    def worker_pids(self) -> list[int]:
+        """The process ids of the living worker processes, those that run suspects apart among them; from /proc."""
+        children = [
+            int(pid)
+            for listed in Path(f"/proc/{self.pid}/task").glob("*/children")
+            for pid in listed.read_text().split()
+        ]
+        return sorted(pid for pid in children if _is_worker(pid))
+
+    @property
     def output(self) -> str:
         """Everything that the host has printed and logged so far."""
         return "\n".join(self.lines)
@@ -93,6 +103,11 @@ class running_host:  # noqa: N801 - used like a function: `with running_host(app
         """End the process as a crash would; the end of the block then expects nothing of it."""
         self._end(signal.SIGKILL)
         self._process = None
+
+    def kill_worker(self, pid: int) -> None:
+        """Kill a worker process as `kill -9` does, and wait until the host has noticed."""
+        os.kill(pid, signal.SIGKILL)
+        self.wait_for_line(f"Worker process {pid} was killed by SIGKILL")
 
     def wait_for_line(self, pattern: str | re.Pattern[str], *, limit_s: float = 10.0) -> re.Match[str]:
         """Wait until a line of the output holds the pattern, and return the match."""
@@ -170,3 +185,11 @@ class running_host:  # noqa: N801 - used like a function: `with running_host(app
             if process.stdout is not None:
                 process.stdout.close()
         return code
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:  # it has just ended
+        return False
+    return b"local_host.worker_main" in arguments
