@@ -43,10 +43,11 @@ format: $(READY) ## Format the code and fix what the linter can
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(READY) ## Measure overhead, cold start and host start
+bench: $(READY) ## Measure overhead, cold start, host start and workers
 	@$(BIN)/python benchmarks/cold_start.py
 	@$(BIN)/python benchmarks/host_start.py
 	@$(BIN)/python benchmarks/overhead.py
+	@$(BIN)/python benchmarks/workers.py
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches
