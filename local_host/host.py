@@ -18,7 +18,7 @@ from local_host.engine import LocalEngine
 from local_host.host_pages import HostPages
 from local_host.http_server import HttpServer
 from local_host.invoker import Invoker
-from local_host.management import ManagementApi
+from local_host.management_on_demand import ManagementOnDemand
 from local_host.settings import HostSettings, resolve_placeholders
 from local_host.timer_triggers import TimerTriggers
 from local_host.worker_pool import WorkerPool
@@ -82,7 +82,7 @@ class Host:
     async def _serve(
         self, listener: socket, app: AppFunctions, invoker: Invoker, client_config: str, address: str
     ) -> None:
-        management = ManagementApi(client_config, address, _orchestrator_names(app))
+        management = ManagementOnDemand(client_config, address, _orchestrator_names(app))
         self._stops.append(lambda: asyncio.to_thread(management.close))
         pages = HostPages(app, invoker, self._started)
         server = HttpServer(app, invoker, management, pages, CorsPolicy(self._settings.cors))
