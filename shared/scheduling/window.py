@@ -47,7 +47,7 @@ class AdaptiveWindow:
 
     @property
     def is_calm(self) -> bool:
-        """Whether no call of this round or the last was throttled."""
+        """Whether half of the calls that were in flight at the last throttle have ended since."""
         return self._calm_after == 0
 
     def is_closed(self, now: datetime) -> bool:
@@ -81,11 +81,11 @@ class AdaptiveWindow:
             self._shrink(self._size * DECREASE)
         else:
             self._throttled += 1
-        self._calm_after = 2 * self.size
         if in_flight == 0:
             self.closed_until = now + timedelta(seconds=min(wait_s, LONGEST_CLOSED_S))
         self._starts_slowly = in_flight == 0
         self.ended()
+        self._calm_after = in_flight // 2
 
     def _shrink(self, size: float) -> None:
         self._size = max(1.0, size)

@@ -228,10 +228,13 @@ def test_the_next_throttle_ends_the_doubling() -> None:
 # --- Calm ---
 
 
-def test_it_is_calm_again_when_two_rounds_have_gone_without_a_throttle() -> None:
+def test_it_is_calm_again_when_half_of_the_calls_in_flight_have_ended_without_a_throttle() -> None:
     opened = window(10)
-    throttle(opened)
-    succeed(opened, 16)
+    throttle(opened, in_flight=9)
+    succeed(opened, 3)
+    assert not opened.is_calm
+    throttle(opened, in_flight=9)
+    succeed(opened, 3)
     assert not opened.is_calm
     succeed(opened, 1)
     assert opened.is_calm
