@@ -166,7 +166,7 @@ class Schedule:
 
     def _next(self, now: datetime) -> Start | None:
         """The call that is due now, if the window and the budget have room for it."""
-        if self._closed or now >= self._run_deadline or self._budget.exhausted:
+        if self._closed or now >= self._run_deadline:
             return None
         if self._in_flight >= self._window.size or self._window.is_closed(now):
             return None

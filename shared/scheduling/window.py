@@ -43,7 +43,7 @@ class AdaptiveWindow:
     @property
     def size(self) -> int:
         """The calls that may be in flight now; at least one."""
-        return max(1, int(self._size) - self._throttled)
+        return int(self._size) - self._throttled
 
     @property
     def is_calm(self) -> bool:

@@ -21,6 +21,11 @@ STOPPING_S = 0.05
 """How long a call takes to hear that it is to stop."""
 
 
+def to_the_microsecond(seconds: float) -> float:
+    """As exact as a `datetime`, so that two ways to the same moment lead to the same one."""
+    return round(seconds, 6)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What becomes of a call: after so many seconds it ends with this account, or is lost when there is none."""
@@ -106,7 +111,9 @@ class Simulation:
     def _step(self) -> None:
         """Whatever comes next: the end of a call, the alarm, or the run's deadline."""
         ends_s = self._ends[0][0] if self._ends else self.deadline_s
-        wakes_s = self.deadline_s if self.alarm_s is None else max(self.now_s, self.alarm_s + self.late_s)
+        wakes_s = (
+            self.deadline_s if self.alarm_s is None else max(self.now_s, to_the_microsecond(self.alarm_s + self.late_s))
+        )
         assert self._ends or self.alarm_s is not None, f"the run is stuck: after {self.now_s} s nothing will happen"
         if min(ends_s, wakes_s) >= self.deadline_s:
             self.now_s = self.deadline_s
@@ -118,6 +125,12 @@ class Simulation:
             armed = None if self.alarm_s is None else at(self.alarm_s)
             if self.schedule.wants_turn(self.now, armed) and not self.is_over:
                 self._turn()
+
+    @property
+    def _wakes_s(self) -> float:
+        if self.alarm_s is None:
+            return self.deadline_s
+        return max(self.now_s, to_the_microsecond(self.alarm_s + self.late_s))
 
     def _turn(self) -> None:
         for call in self.schedule.due(self.now):
@@ -141,7 +154,7 @@ class Simulation:
     def _end(self, call: Call, after_s: float, report: Report | None) -> None:
         """Let a call end then, unless it has ended before."""
         self._order += 1
-        heappush(self._ends, (self.now_s + after_s, self._order, call, report))
+        heappush(self._ends, (to_the_microsecond(self.now_s + after_s), self._order, call, report))
 
     def _land(self) -> None:
         moment_s, _, call, report = heappop(self._ends)

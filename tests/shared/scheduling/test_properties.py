@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import cycle
 from math import ceil
+from random import Random
 from typing import Any
 
 from hypothesis import given, settings
@@ -23,44 +24,87 @@ from tests.shared.scheduling.simulation import Answer, Simulation
 
 SOME_COST = Usage(model_calls=1, input_tokens=40, output_tokens=0, total_tokens=40)
 
-LATENCIES_S = st.sampled_from([0.0, 0.05, 0.5, 1.0, 3.0, 20.0])
-QUIET_REPORTS = st.sampled_from(
-    [
-        succeeded(),
-        succeeded(tokens=400, output_tokens=300),
-        failed(),
-        failed(retry_after_s=4.0, usage=SOME_COST),
-        failed("call_timed_out"),
-        failed("content_filtered", retriable=False, usage=SOME_COST),
-        None,
-    ]
+LATENCIES_S = (0.0, 0.05, 0.5, 1.0, 1.0, 3.0, 20.0)
+REPORTS: Sequence[Report | None] = (
+    succeeded(),
+    succeeded(tokens=400, output_tokens=300),
+    succeeded(tokens=60, output_tokens=20),
+    failed(),
+    failed(),
+    failed(usage=SOME_COST),
+    failed(retry_after_s=4.0, usage=SOME_COST),
+    failed("call_timed_out"),
+    failed("content_filtered", retriable=False, usage=SOME_COST),
+    None,
 )
-THROTTLES = st.sampled_from([throttled(), throttled(None), throttled(0.0), throttled(100.0)])
-HANGS = st.just(Answer(FOREVER_S, succeeded()))
-QUIET_ANSWERS = st.builds(Answer, LATENCIES_S, QUIET_REPORTS) | HANGS
-ANSWERS = QUIET_ANSWERS | st.builds(Answer, st.sampled_from([0.0, 0.05, 1.0]), THROTTLES)
+THROTTLES = (throttled(), throttled(None), throttled(0.0), throttled(4.0), throttled(100.0))
+CHOICES: dict[str, Sequence[Any]] = {
+    "max_concurrency": (1, 2, 3, 5, 8),
+    "attempts": (1, 2, 3, 6),
+    "branch_timeout_s": (0.5, 10.0, 60.0, 60.0),
+    "deadline_s": (1.0, 60.0, 300.0, 300.0),
+    "min_successful": (None, None, None, None, 1, 4),
+    "tolerated_failure_count": (None, None, None, None, 0, 3),
+    "tolerated_failure_percentage": (None, None, None, None, 30.0, 100.0),
+    "stop_early": (False, True),
+    "hedge_after_s": (None, 0.7, 2.0),
+    "hedge": (None, None, "p95"),
+    "max_hedge_percentage": (1.0, 20.0, 100.0),
+    "max_total_tokens": (None, None, None, 1, 1_500, 5_000),
+}
 
-HEDGING = st.sampled_from([{}, {"hedge_after_s": 0.7}, {"hedge_after_s": 2.0}, {"hedge": "p95"}])
-POLICIES = st.builds(
-    lambda hedging, **fields: RunPolicy(**hedging, **fields).effective(),
-    hedging=HEDGING,
-    max_concurrency=st.integers(1, 6),
-    attempts=st.integers(1, 4),
-    branch_timeout_s=st.sampled_from([0.5, 2.0, 10.0, 60.0]),
-    deadline_s=st.sampled_from([1.0, 8.0, 60.0]),
-    min_successful=st.none() | st.integers(1, 12),
-    tolerated_failure_count=st.none() | st.integers(0, 12),
-    tolerated_failure_percentage=st.none() | st.sampled_from([0.0, 30.0, 100.0]),
-    stop_early=st.booleans(),
-    max_hedge_percentage=st.sampled_from([1.0, 20.0, 100.0]),
-    max_total_tokens=st.none() | st.sampled_from([1, 300, 1_500, 5_000]),
-)
-COUNTS = st.integers(1, 12)
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A run and its model: the calls get these answers, one after the other, again and again."""
+
+    branches: int
+    policy: RunPolicy
+    answers: Sequence[Answer]
+    late_s: float
+
+    @classmethod
+    def of(cls, seed: int) -> Scenario:
+        """Any one, well spread over what may be."""
+        random = Random(seed)
+        policy = RunPolicy(**{name: random.choice(values) for name, values in CHOICES.items()})
+        shares = [random.random() for _ in range(3)]  # of throttles, of hangs, of successes among the others
+        answers = [_answer(random, shares[0] / 2, shares[1] / 5, shares[2]) for _ in range(60)]
+        return cls(random.choice((1, 3, 8, 20)), policy.effective(), answers, random.choice((0.0, 0.0, 0.3)))
+
+    def with_policy(self, **fields: Any) -> Scenario:
+        """The same with another policy."""
+        return replace(self, policy=self.policy.model_copy(update=fields))
+
+    def without_throttles(self) -> Scenario:
+        """The same with a model that never throttles."""
+        others = [answer for answer in self.answers if answer.report not in THROTTLES]
+        return replace(self, answers=others or [Answer(1.0, succeeded())])
+
+    def run(self, observe: Callable[[Simulation], None] = lambda _: None) -> Simulation:
+        """It, to its end."""
+        fields = self.policy.model_dump(exclude={"deadline_s"})
+        given_schedule = schedule(self.branches, deadline_s=self.policy.deadline_s, **fields)
+        model = InTurn(cycle(self.answers))
+        return Simulation(given_schedule, model, self.policy.deadline_s, self.late_s, observe).run()
+
+
+def _answer(random: Random, throttled_share: float, hung_share: float, succeeded_share: float) -> Answer:
+    fate = random.random()
+    if fate < throttled_share:
+        return Answer(random.choice((0.0, 0.05, 1.0)), random.choice(THROTTLES))
+    if fate < throttled_share + hung_share:
+        return Answer(FOREVER_S, succeeded())
+    reports = REPORTS[:3] if random.random() < succeeded_share else REPORTS
+    return Answer(random.choice(LATENCIES_S), random.choice(reports))
+
+
+SCENARIOS = st.integers(0, 2**64).map(Scenario.of)
 
 
 @dataclass(slots=True)
-class Scripted:
-    """Gives one answer after the other, again and again."""
+class InTurn:
+    """Gives one answer after the other."""
 
     answers: Iterator[Answer]
 
@@ -141,60 +185,31 @@ def tokens_of(given_schedule: Schedule) -> int:
     return sum(report["usage"]["total_tokens"] for report in reports)
 
 
-def simulated(
-    count: int, policy: RunPolicy, answers: list[Answer], late_s: float, observe: Callable[[Simulation], None]
-) -> Simulation:
-    """A run to its end."""
-    fields = policy.model_dump(exclude={"deadline_s"})
-    given_schedule = schedule(count, deadline_s=policy.deadline_s, **fields)
-    model = Scripted(cycle(answers))
-    return Simulation(given_schedule, model, deadline_s=policy.deadline_s, late_s=late_s, observe=observe).run()
-
-
-def observed(count: int, policy: RunPolicy, answers: list[Answer], late_s: float) -> Simulation:
-    """A run that was checked at every step."""
-    watch = Observed(policy)
-    return simulated(count, policy, answers, late_s, watch.check)
-
-
-RUNS: dict[str, st.SearchStrategy[Any]] = {
-    "count": COUNTS,
-    "policy": POLICIES,
-    "answers": st.lists(ANSWERS, min_size=1, max_size=30),
-    "late_s": st.sampled_from([0.0, 0.0, 0.3]),
-}
-
-
 @settings(max_examples=400)
-@given(**RUNS)
-def test_a_run_keeps_its_limits_at_every_moment_and_ends(
-    count: int, policy: RunPolicy, answers: list[Answer], late_s: float
-) -> None:
-    run = observed(count, policy, answers, late_s)
+@given(SCENARIOS)
+def test_a_run_keeps_its_limits_at_every_moment_and_ends(scenario: Scenario) -> None:
+    run = scenario.run(Observed(scenario.policy).check)
 
-    assert run.over_s <= policy.deadline_s
+    assert run.over_s <= scenario.policy.deadline_s
 
 
 @settings(max_examples=200)
-@given(**RUNS)
-def test_attempts_and_hedges_are_bounded(count: int, policy: RunPolicy, answers: list[Answer], late_s: float) -> None:
-    run = observed(count, policy, answers, late_s)
-    records = run.schedule.records.values()
+@given(SCENARIOS)
+def test_attempts_and_hedges_are_bounded(scenario: Scenario) -> None:
+    policy, records = scenario.policy, scenario.run().schedule.records.values()
 
     assert all(record.attempts <= policy.attempts for record in records)
     assert all(record.hedges <= MAX_HEDGES_PER_BRANCH for record in records)
-    allowed = ceil(count * policy.max_hedge_percentage / 100) if policy.hedges else 0
+    allowed = ceil(scenario.branches * policy.max_hedge_percentage / 100) if policy.hedges else 0
     assert sum(record.hedges for record in records) <= allowed
 
 
 @settings(max_examples=200)
-@given(**RUNS)
-def test_every_branch_has_an_outcome_and_every_call_is_counted_once(
-    count: int, policy: RunPolicy, answers: list[Answer], late_s: float
-) -> None:
-    run = observed(count, policy, answers, late_s)
+@given(SCENARIOS)
+def test_every_branch_has_an_outcome_and_every_call_is_counted_once(scenario: Scenario) -> None:
+    run = scenario.run()
     outcomes = [
-        outcome_of(record, run_deadline=at(policy.deadline_s), cut_by="cancelled", now=run.now)
+        outcome_of(record, run_deadline=at(scenario.policy.deadline_s), cut_by="cancelled", now=run.now)
         for record in run.schedule.records.values()
     ]
 
@@ -207,43 +222,37 @@ def test_every_branch_has_an_outcome_and_every_call_is_counted_once(
 
 
 @settings(max_examples=200)
-@given(**RUNS)
-def test_a_run_ends_for_a_reason(count: int, policy: RunPolicy, answers: list[Answer], late_s: float) -> None:
-    ended: list[str] = []
+@given(SCENARIOS)
+def test_a_run_ends_for_one_reason(scenario: Scenario) -> None:
+    run = scenario.run()
+    decided = [record.decided for record in run.schedule.records.values()]
+    reasons = {
+        "all decided": all(decided) and run.schedule.certain is None,
+        "withheld": run.schedule.finished and run.schedule.withheld,
+        "certain": run.schedule.certain is not None,
+        "deadline": run.over_s >= scenario.policy.deadline_s,
+    }
 
-    def note(run: Simulation) -> None:
-        if run.schedule.finished:
-            undecided = [record for record in run.schedule.records.values() if not record.decided]
-            ended.append("withheld" if undecided else "finished")
-            assert bool(undecided) == run.schedule.withheld
-        elif run.is_over:
-            ended.append(run.schedule.certain or "deadline")
-
-    simulated(count, policy, answers, late_s, note)
-
-    assert len(ended) == 1
+    assert any(reasons.values()), reasons
+    assert not (reasons["certain"] and reasons["withheld"]), "nothing is certain of a run that is finished"
 
 
 @settings(max_examples=200)
-@given(count=COUNTS, policy=POLICIES, answers=st.lists(QUIET_ANSWERS, min_size=1, max_size=30))
-def test_without_throttles_and_a_budget_every_place_is_taken_while_a_branch_waits(
-    count: int, policy: RunPolicy, answers: list[Answer]
-) -> None:
-    free = policy.model_copy(update={"max_total_tokens": None})
+@given(SCENARIOS)
+def test_without_throttles_and_a_budget_every_place_is_taken_while_a_branch_has_not_begun(scenario: Scenario) -> None:
+    free = scenario.without_throttles().with_policy(max_total_tokens=None)
 
     def check(run: Simulation) -> None:
         if any(not record.calls for record in run.schedule.records.values()) and not run.is_over:
-            assert len(run.in_flight) == free.max_concurrency
+            assert len(run.in_flight) == free.policy.max_concurrency
 
-    simulated(count, free, answers, 0.0, check)
+    free.run(check)
 
 
 @settings(max_examples=100)
-@given(**RUNS)
-def test_the_same_events_lead_to_the_same_calls(
-    count: int, policy: RunPolicy, answers: list[Answer], late_s: float
-) -> None:
-    first, second = (observed(count, policy, answers, late_s) for _ in range(2))
+@given(SCENARIOS)
+def test_the_same_events_lead_to_the_same_calls(scenario: Scenario) -> None:
+    first, second = scenario.run(), scenario.run()
 
     def decisions(run: Simulation) -> list[tuple[Any, ...]]:
         return [
@@ -252,3 +261,21 @@ def test_the_same_events_lead_to_the_same_calls(
 
     assert decisions(first) == decisions(second)
     assert (first.over_s, first.succeeded) == (second.over_s, second.succeeded)
+
+
+def test_the_scenarios_are_of_every_kind() -> None:
+    runs = [Scenario.of(seed).run() for seed in range(400)]
+    records = [record for run in runs for record in run.schedule.records.values()]
+
+    def some(kind: Callable[[Record], bool]) -> int:
+        return sum(map(kind, records))
+
+    assert some(lambda record: record.attempts > 1) > 100
+    assert some(lambda record: record.attempts > 2) > 20
+    assert some(lambda record: record.hedges > 0) > 20
+    assert some(lambda record: record.hedges > 0 and len(record.reports) > record.attempts) > 15, "losers end"
+    assert some(lambda record: record.lost is not None) > 20
+    assert some(lambda record: record.late_for_attempt is not None) > 15
+    assert sum(run.schedule.withheld for run in runs) > 15
+    assert sum(run.schedule.certain is not None for run in runs) > 50
+    assert sum(run.schedule.finished for run in runs) > 100

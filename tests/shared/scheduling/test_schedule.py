@@ -254,6 +254,19 @@ def test_a_throttled_call_s_place_goes_to_nobody_while_others_are_served() -> No
     assert ids(given.due(at(1))) == ["b10"]
 
 
+def test_the_place_is_free_again_when_enough_calls_have_ended_however_they_ended() -> None:
+    given = schedule(30, max_concurrency=10, hedge_after_s=60)
+    calls = given.due(at(0))
+    given.ended(calls[0], throttled(50), at(0.1))
+    for number, call in enumerate(calls[1:]):
+        if number % 2:
+            given.lost(call, "terminated")
+        else:
+            given.ended(call, PERMANENT, at(1))
+
+    assert len(given.due(at(1))) == 10
+
+
 def test_branches_that_were_throttled_together_come_back_one_by_one() -> None:
     given = schedule(20)
     served, *crowd = given.due(at(0))

@@ -78,6 +78,15 @@ def test_the_place_is_given_back_when_the_round_is_over() -> None:
     assert opened.size == 10
 
 
+def test_calls_that_failed_otherwise_end_a_round_too() -> None:
+    opened = window(10)
+    throttle(opened)
+    for _ in range(9):
+        opened.ended()
+
+    assert opened.size == 10
+
+
 def test_a_call_that_failed_otherwise_is_part_of_the_round_and_opens_nothing() -> None:
     opened = halved(10)
     for _ in range(100):
