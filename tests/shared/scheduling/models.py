@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -11,26 +10,17 @@ from tests.shared.scheduling.given import succeeded, throttled
 from tests.shared.scheduling.simulation import Answer
 
 FOREVER_S = 1e6
+"""Longer than any branch has time."""
 REJECTION_S = 0.05
 """How long a model takes to say that it has no place."""
 
 
 @dataclass(slots=True)
-class Scripted:
-    """Answers as a function says, from the call and the seconds since the run's start."""
-
-    says: Callable[[Call, float], Answer]
-
-    def answer(self, call: Call, now_s: float) -> Answer:
-        return self.says(call, now_s)
-
-    def released(self, call: Call) -> None:
-        pass
-
-
-@dataclass(slots=True)
 class Crowded:
-    """Serves at most `places` calls at a time, each for `service_s`; throttles what is more."""
+    """Serves at most `places` calls at a time, each for `service_s`; throttles what is more.
+
+    Until `outage_s` it throttles everything.
+    """
 
     places: int
     service_s: float
