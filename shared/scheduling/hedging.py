@@ -41,7 +41,7 @@ class Hedging:
         """A call started that is no hedge."""
         self._hopeful += 1
 
-    def failed(self, is_hedge: bool) -> None:
+    def failed(self, *, is_hedge: bool) -> None:
         """A call ended without an answer."""
         self._hopeful -= not is_hedge
 

@@ -156,7 +156,7 @@ class Schedule:
         """A call ended without an account: its orchestration failed, or was terminated by a hand other than ours."""
         self._land(call)
         self._window.ended()
-        self._hedging.failed(call.is_hedge)
+        self._hedging.failed(is_hedge=call.is_hedge)
         record = call.record
         if not record.decided and not self._closed and record.in_flight == 0:
             record.lost = why
@@ -166,7 +166,7 @@ class Schedule:
 
     def _next(self, now: datetime) -> Start | None:
         """The call that is due now, if the window and the budget have room for it."""
-        if self._closed or now >= self._run_deadline or self._budget.exhausted:
+        if self._closed or now >= self._run_deadline:
             return None
         if self._in_flight >= self._window.size or self._window.is_closed(now):
             return None
@@ -265,9 +265,9 @@ class Schedule:
             self._window.succeeded()
             self._hedging.succeeded((now - call.started_at).total_seconds())
             return
-        self._hedging.failed(call.is_hedge)
+        self._hedging.failed(is_hedge=call.is_hedge)
         if report["error"]["code"] == RateLimited.code:
-            self._window.throttled(call.window_number, self._in_flight, self._back_at(call.record, report, now))
+            self._window.throttled(call.window_number, self._in_flight, now, self._wait_s(call.record, report))
         else:
             self._window.ended()
 
@@ -282,7 +282,7 @@ class Schedule:
             record.last = report
             self._decide(record, succeeded=report["status"] == "succeeded")
             return
-        back_at = self._back_at(record, report, now)
+        back_at = now + timedelta(seconds=self._wait_s(record, report))
         record.not_before = max(record.not_before or back_at, back_at)
         if record.in_flight == 0:
             self._try_again(record, report, record.not_before)
@@ -296,10 +296,9 @@ class Schedule:
             self._order += 1
             heappush(self._retries, (due, self._order, record))
 
-    def _back_at(self, record: Record, report: Report, now: datetime) -> datetime:
-        """When a branch may be called again after this report."""
-        key = f"{self._key}:{record.branch.name}"
-        return now + timedelta(seconds=retry_delay_s(record.attempts, report["retry_after_s"], key=key))
+    def _wait_s(self, record: Record, report: Report) -> float:
+        """How long a branch waits after this report before it may be called again."""
+        return retry_delay_s(record.attempts, report["retry_after_s"], key=f"{self._key}:{record.branch.name}")
 
     def _give_up(self, record: Record) -> None:
         """Its retry waited for a place until its time was up."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 TOLERATED_SHARE = 0.2
 """Of a round's calls. A service at its limit throttles more of them; some throttle a few at any load."""
 DECREASE = 0.5
 INCREASE_SHARE = 0.1
 """Of the size that the last decrease has left, gained each round (at least one place)."""
+LONGEST_CLOSED_S = 60.0
+"""A model that asks for a longer wait is asked again all the same: other branches may use another one."""
 
 
 class AdaptiveWindow:
@@ -21,7 +23,8 @@ class AdaptiveWindow:
       by the same crowd: they halve nothing, but each shows that the model serves no more than what is in flight.
     - Each success brings the window nearer to its limit, by `INCREASE_SHARE` over a round.
     - When a call is throttled although it was the only one, the model serves nobody: the window closes until that
-      call may come back, one call tries again, and its success doubles the window each round (slow start).
+      call may come back (for `LONGEST_CLOSED_S` at most), one call tries again, and once it succeeds the window doubles
+      each round until the next throttle (slow start).
     """
 
     def __init__(self, limit: int) -> None:
@@ -40,11 +43,11 @@ class AdaptiveWindow:
     @property
     def size(self) -> int:
         """The calls that may be in flight now; at least one."""
-        return max(1, int(self._size) - self._throttled)
+        return int(self._size) - self._throttled
 
     @property
     def is_calm(self) -> bool:
-        """Whether no call of this round or the last was throttled."""
+        """Whether half of the calls that were in flight at the last throttle have ended since."""
         return self._calm_after == 0
 
     def is_closed(self, now: datetime) -> bool:
@@ -69,8 +72,8 @@ class AdaptiveWindow:
         if self._ended >= self._size:
             self._ended = self._throttled = 0
 
-    def throttled(self, number: int, in_flight: int, back_at: datetime) -> None:
-        """The call with this number was throttled, to come back at `back_at`; so many others are in flight."""
+    def throttled(self, number: int, in_flight: int, now: datetime, wait_s: float) -> None:
+        """The call with this number was throttled, to come back after `wait_s`; so many others are in flight."""
         if number <= self._decreased_at:
             self._shrink(min(self._size, float(in_flight)))
         elif self._throttled + 1 > self._size * TOLERATED_SHARE:
@@ -78,11 +81,11 @@ class AdaptiveWindow:
             self._shrink(self._size * DECREASE)
         else:
             self._throttled += 1
-        self._calm_after = 2 * self.size
         if in_flight == 0:
-            self.closed_until = back_at
+            self.closed_until = now + timedelta(seconds=min(wait_s, LONGEST_CLOSED_S))
         self._starts_slowly = in_flight == 0
         self.ended()
+        self._calm_after = in_flight // 2
 
     def _shrink(self, size: float) -> None:
         self._size = max(1.0, size)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.contracts.policy import RunPolicy
+from shared.scheduling.hedging import LEAST_WAIT_S, MARGIN, Hedging
+
+
+def hedging(branches: int = 20, **policy: Any) -> Hedging:
+    return Hedging(RunPolicy(**policy), branches)
+
+
+def learning(started: int, durations_s: list[float], branches: int = 20) -> Hedging:
+    """A hedging that has seen so many calls start, and these succeed."""
+    learned = hedging(branches, hedge="p95")
+    for _ in range(started):
+        learned.started()
+    for duration_s in durations_s:
+        learned.succeeded(duration_s)
+    return learned
+
+
+def test_a_run_without_hedging_hedges_nothing() -> None:
+    plain = hedging()
+    plain.started()
+    plain.succeeded(1.0)
+
+    assert plain.after_s is None
+
+
+def test_a_stated_time_holds_from_the_first_call_on() -> None:
+    assert hedging(hedge_after_s=2.5).after_s == 2.5
+
+
+@pytest.mark.parametrize(
+    ("branches", "percentage", "allowed"),
+    [(1, 20, 1), (5, 20, 1), (6, 20, 2), (50, 8, 4), (1_000, 0.1, 1), (3, 100, 3), (10, 33.3, 4)],
+)
+def test_extra_calls_are_a_share_of_the_branches_rounded_up(branches: int, percentage: float, allowed: int) -> None:
+    bounded = hedging(branches, hedge_after_s=1, max_hedge_percentage=percentage)
+    for _ in range(allowed):
+        assert bounded.after_s == 1
+        bounded.spend()
+
+    assert bounded.after_s is None
+
+
+# --- Learning ---
+
+
+def test_nothing_is_learned_from_fewer_than_three_calls() -> None:
+    assert learning(2, [1.0, 1.0]).after_s is None
+    assert learning(3, [1.0, 1.0, 1.0]).after_s == MARGIN
+
+
+def test_nothing_is_learned_before_three_quarters_have_succeeded() -> None:
+    assert learning(20, [1.0] * 14).after_s is None
+    assert learning(20, [1.0] * 15).after_s == MARGIN
+
+
+def test_the_wait_is_the_margin_times_the_95th_percentile() -> None:
+    durations_s = [float(second) for second in range(1, 21)]
+
+    assert learning(20, durations_s).after_s == MARGIN * 19.0
+
+
+def test_the_order_in_which_calls_succeed_does_not_matter() -> None:
+    durations_s = [3.0, 1.0, 2.0, 5.0, 4.0]
+
+    assert learning(5, durations_s).after_s == learning(5, sorted(durations_s)).after_s
+
+
+def test_one_slow_call_of_twenty_does_not_raise_the_wait() -> None:
+    assert learning(20, [1.0] * 19 + [60.0]).after_s == MARGIN
+
+
+def test_the_quickest_calls_are_no_reason_for_a_second_one_at_once() -> None:
+    assert learning(4, [0.001] * 4).after_s == LEAST_WAIT_S
+
+
+def test_calls_that_have_failed_are_not_waited_for() -> None:
+    learned = learning(20, [1.0] * 12)
+    assert learned.after_s is None
+    for _ in range(4):
+        learned.failed(is_hedge=False)
+
+    assert learned.after_s == MARGIN
+
+
+def test_the_failure_of_a_hedge_is_no_failure_of_the_call_beside_it() -> None:
+    learned = learning(20, [1.0] * 12)
+    for _ in range(20):
+        learned.failed(is_hedge=True)
+
+    assert learned.after_s is None
+
+
+@given(st.lists(st.floats(0.001, 1_000), min_size=3, max_size=60))
+def test_at_least_95_of_100_calls_are_not_slower_than_the_percentile(durations_s: list[float]) -> None:
+    after_s = learning(len(durations_s), durations_s).after_s
+
+    assert after_s is not None
+    slower = sum(duration_s * MARGIN > after_s for duration_s in durations_s)
+    assert slower <= len(durations_s) - ceil(0.95 * len(durations_s))
