@@ -71,7 +71,7 @@ class RunResult(Contract):
 
 
 class RedriveRequest(Contract):
-    """`POST /api/runs/{id}/redrive`: without a `policy` the new run has the old one's."""
+    """`POST /api/runs/{id}/redrive`: without a `policy` the new run has the old one's, with one that alone."""
 
     policy: RunPolicy | None = None
 
