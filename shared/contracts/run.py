@@ -71,7 +71,7 @@ class RunResult(Contract):
 
 
 class RedriveRequest(Contract):
-    """`POST /api/runs/{id}/redrive`: without a `policy` the new run has the old one's, with one that alone."""
+    """`POST /api/runs/{id}/redrive`: a `policy` replaces the old run's as a whole; without one, that stays."""
 
     policy: RunPolicy | None = None
 
