@@ -10,21 +10,19 @@ from shared.contracts.agent import AgentSpec
 from shared.contracts.estimate import CallEstimate, RunEstimate, TokenEstimate
 from shared.contracts.policy import RunPolicy
 from shared.contracts.run import Pattern
-from shared.token_estimate import estimated_input_tokens
-
-USUAL_OUTPUT_TOKENS = 500
+from shared.token_estimate import estimated_input_tokens, estimated_output_tokens
 
 
 def estimate(pattern: Pattern, request: Request) -> RunEstimate:
     """What a run of `request` would take."""
     policy = request.policy.effective()
     branches = branches_of(request)
-    outputs = [output_tokens(branch.agent) for branch in branches]
+    outputs = [estimated_output_tokens(branch.agent) for branch in branches]
     inputs = [estimated_input_tokens(branch.agent, branch.prompt) for branch in branches]
     agents = [branch.agent for branch in branches]
     if (aggregator := aggregator_of(request)) is not None:
         inputs.append(estimated_input_tokens(aggregator, "") + sum(outputs))
-        outputs.append(output_tokens(aggregator))
+        outputs.append(estimated_output_tokens(aggregator))
     total = sum(inputs) + sum(outputs)
     return RunEstimate(
         pattern=pattern,
@@ -34,11 +32,6 @@ def estimate(pattern: Pattern, request: Request) -> RunEstimate:
         within_budget=None if policy.max_total_tokens is None else total <= policy.max_total_tokens,
         policy=policy,
     )
-
-
-def output_tokens(agent: AgentSpec) -> int:
-    """About how long an answer of `agent` is."""
-    return min(agent.max_output_tokens or USUAL_OUTPUT_TOKENS, USUAL_OUTPUT_TOKENS)
 
 
 def most_calls(agents: Sequence[AgentSpec], aggregator: AgentSpec | None, policy: RunPolicy) -> int:

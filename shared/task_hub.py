@@ -20,6 +20,12 @@ def is_unreachable(error: BaseException) -> bool:
     return status_of(error) in UNREACHABLE
 
 
+def is_too_large(error: BaseException) -> bool:
+    """Whether a call failed because a message of it is larger than the task hub takes: it would fail again."""
+    details = getattr(error, "details", None)
+    return status_of(error) == "RESOURCE_EXHAUSTED" and callable(details) and "larger than max" in str(details())
+
+
 def status_of(error: BaseException) -> str | None:
     """The name of the gRPC status that the durable client's error carries; None for any other error."""
     code = getattr(error, "code", None)

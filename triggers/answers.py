@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import azure.functions as func
 
 from shared.contracts.base import Contract
-from shared.task_hub import is_unreachable
+from shared.task_hub import is_too_large, is_unreachable
 from triggers.problems import Problem
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ TASK_HUB_UNAVAILABLE = Problem(
     "The store of all runs does not answer for now. Try again later; if this was to start a run, it may have started.",
 )
 
+TOO_LARGE = Problem(
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "run_too_large",
+    "The run holds more than the store of all runs passes on in one message; trying again does not help. "
+    "Split the material over several runs, or have the agents answer in fewer words (max_output_tokens).",
+)
+
 
 def answering_problems(handler: Handler) -> Handler:
     """`handler`, with its `Problem`s as answers."""
@@ -40,6 +47,9 @@ def answering_problems(handler: Handler) -> Handler:
         except Problem as problem:
             return problem.response()
         except Exception as exc:
+            if is_too_large(exc):
+                LOG.exception("A message was too large for the task hub")
+                return TOO_LARGE.response()
             if not is_unreachable(exc):
                 raise
             LOG.exception("The task hub did not answer")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from durabletask.client import OrchestrationState
 
 LOST = BranchError(code="branch_failed", message="a call ended without an account", retriable=True)
-"""Of a call whose orchestration failed or was terminated: the run makes no other for its branch."""
+"""Of a call whose orchestration failed or was terminated: the run awaits the branch's other calls and makes no more."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,22 @@ class BranchCalls:
 
     def _is_retried(self, last: AttemptOutcome) -> bool:
         """Whether the run calls again after this end of all calls so far: it has an attempt and time left."""
-        if last.status != "failed" or self.attempts >= self.policy.attempts:
+        if last.status != "failed" or last.error == LOST or self.attempts >= self.policy.attempts:
             return False
-        wait_s = retry_delay_s(self.attempts, last.retry_after_s, key=f"{self.run_id}:{self.name}")
         deadline = deadline_of(self.calls[-1])
-        return deadline is None or last.ended_at + timedelta(seconds=wait_s) < deadline
+        return deadline is None or max(map(self._back_at, self._latest)) < deadline
+
+    @property
+    def _latest(self) -> list[AttemptOutcome]:
+        """The accounts since the last attempt began: each of them may ask for a wait."""
+        attempts = [call for call in self.calls if not attempt_of(call.instance_id)[1]]
+        began_at = utc(attempts[-1].created_at) if attempts else utc(self.calls[0].created_at)
+        return [report for report in self.reports if report.ended_at >= began_at]
+
+    def _back_at(self, report: AttemptOutcome) -> datetime:
+        """When the branch may be called again after this account."""
+        wait_s = retry_delay_s(self.attempts, report.retry_after_s, key=f"{self.run_id}:{self.name}")
+        return report.ended_at + timedelta(seconds=wait_s)
 
 
 def report_of(call: OrchestrationState) -> AttemptOutcome:
@@ -135,10 +146,8 @@ def report_of(call: OrchestrationState) -> AttemptOutcome:
 
 def decides(report: AttemptOutcome) -> bool:
     """Whether a branch is decided by this account alone, whatever other calls come to."""
-    if report.status == "succeeded":
-        return True
-    permanent = report.error is None or not report.error.retriable or report.error == LOST
-    return report.status == "failed" and permanent
+    permanent = report.error is None or not report.error.retriable
+    return report.status == "succeeded" or (report.status == "failed" and permanent)
 
 
 def branch_status(decisive: AttemptOutcome) -> BranchStatus:

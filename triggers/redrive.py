@@ -56,6 +56,7 @@ def continued(run: RunState, result: RunResult, policy: RunPolicy | None) -> Run
         check(policy, len(branches_of(request)))
         request = request.model_copy(update={"policy": policy})
     reused = [outcome for outcome in result.outcomes if outcome.succeeded]
+    check_goes_on(run, result, request.policy, len(reused))
     return RunInput(request=request.model_dump(mode="json"), redrive=Redrive(run_id=run.id, reused=reused))
 
 
@@ -68,4 +69,16 @@ def check(policy: RunPolicy, branches: int) -> None:
             "invalid_request",
             f"The request does not fit its contract: {errors[0].path}: {errors[0].message}. Nothing was started.",
             errors,
+        )
+
+
+def check_goes_on(run: RunState, result: RunResult, policy: RunPolicy, reused: int) -> None:
+    """Raise the problem with a run that stopped early, when its redrive under `policy` would stop as early."""
+    enough = policy.stop_early and policy.min_successful is not None and reused >= policy.min_successful
+    if enough and result.completion_reason == "min_successful_reached":
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            "nothing_to_redrive",
+            f"Run {run.id!r} stopped once {policy.min_successful} branches had succeeded, and so would its redrive. "
+            "Send a policy without stop_early, or with a higher min_successful, to run the rest.",
         )

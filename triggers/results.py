@@ -56,7 +56,7 @@ def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunRe
     terminated = run.state.runtime_status.name == "TERMINATED"
     code = "terminated" if terminated else "internal_error"
     message = "the orchestration was terminated" if terminated else "the orchestration failed; the log has the cause"
-    error = BranchError(code=code, message=message, retriable=not terminated)
+    error = BranchError(code=code, message=message, retriable=True)
     ended_at = utc(run.state.last_updated_at)
     calls = calls_by_branch(run, children)
     outcomes = outcomes_of(run, calls, error)

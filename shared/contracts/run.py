@@ -50,7 +50,7 @@ class RunResult(Contract):
     output is not part of `output`. `aggregation` is the synthesis or reduction call, when there was one.
     `usage` is the sum over all of them, but for those in `reused`: outcomes that a redrive took over from the run
     `redrive_of`, which paid for them. `policy` is the one that the run followed, defaults included. `error` is set
-    only for `internal_error`.
+    only when the run could not end by itself: `internal_error`, or `terminated` from outside.
     """
 
     id: str
@@ -71,7 +71,7 @@ class RunResult(Contract):
 
 
 class RedriveRequest(Contract):
-    """`POST /api/runs/{id}/redrive`: without a `policy` the new run has the old one's."""
+    """`POST /api/runs/{id}/redrive`: a `policy` replaces the old run's as a whole; without one, that stays."""
 
     policy: RunPolicy | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from uuid import uuid4
 
 import pytest
 
@@ -130,6 +131,8 @@ async def test_a_redrive_in_progress_shows_what_it_took_over(chorus: Chorus) -> 
     view = await chorus.until(accepted["id"], lambda view: view["progress"]["running"] == 1)
     assert (view["progress"]["total"], view["progress"]["succeeded"]) == (2, 1)
     assert [branch["name"] for branch in view["branches"]] == ["s0", "s1"]
+    assert (view["redrive_of"], view["reused"]) == (first["id"], ["s0"])
+    assert view["usage"]["total_tokens"] == 0, "the first run has paid for s0"
     await chorus.delete(f"runs/{accepted['id']}")
     await chorus.result(accepted["id"])
 
@@ -138,6 +141,27 @@ async def test_a_run_that_succeeded_has_nothing_to_redrive(chorus: Chorus) -> No
     result = await chorus.run("sectioning", sections(""))
     status, problem, _ = await chorus.post(f"runs/{result['id']}/redrive", None)
     assert (status, problem["code"]) == (409, "nothing_to_redrive")
+
+
+async def test_a_run_that_stopped_early_is_redriven_under_another_policy_only(chorus: Chorus) -> None:
+    hung = "[[fault:hang*1]] early"
+    first = await chorus.run("sectioning", sections("", hung, min_successful=1, stop_early=True))
+    assert verdict(first) == ("partial", "min_successful_reached")
+    status, problem, _ = await chorus.post(f"runs/{first['id']}/redrive", None)
+    assert (status, problem["code"]) == (409, "nothing_to_redrive")
+    second = await redrive(chorus, first["id"], {"policy": {}})
+    assert (verdict(second), second["reused"]) == (("succeeded", "all_completed"), ["s0"])
+
+
+async def test_a_run_that_another_version_started_has_an_end_and_a_view_and_is_not_redriven(chorus: Chorus) -> None:
+    run_id = uuid4().hex
+    await chorus.start_by_hand("sectioning", run_id, sections(""))
+    result = await chorus.result(run_id)
+    assert verdict(result) == ("failed", "internal_error")
+    status, view, _ = await chorus.get(f"runs/{run_id}/view")
+    assert (status, view["status"], view["phase"]) == (200, "failed", "done")
+    status, problem, _ = await chorus.post(f"runs/{run_id}/redrive", None)
+    assert (status, problem["code"]) == (409, "run_not_readable")
 
 
 async def test_a_run_that_goes_on_cannot_be_redriven(chorus: Chorus) -> None:

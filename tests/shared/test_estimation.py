@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shared.branching import REQUESTS, branches_of
 from shared.contracts.estimate import RunEstimate
-from shared.estimation import USUAL_OUTPUT_TOKENS, estimate
+from shared.estimation import estimate
+from shared.token_estimate import USUAL_OUTPUT_TOKENS
 from tests.shared.contracts.rejection import accepted
 from tests.shared.strategies import MAP_REDUCE_REQUESTS, SECTIONING_REQUESTS, VOTING_REQUESTS
 

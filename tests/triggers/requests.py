@@ -206,10 +206,14 @@ def paths_of(body: JSON) -> list[str]:
 
 
 class RpcFailure(Exception):
-    """As gRPC's errors: the status is behind a method."""
+    """As gRPC's errors: status and details are behind methods."""
 
-    def __init__(self, status: str) -> None:
+    def __init__(self, status: str, details: str = "") -> None:
         self.status = status
+        self.words = details
+
+    def details(self) -> str:
+        return self.words
 
     def code(self) -> SimpleNamespace:
         return SimpleNamespace(name=self.status)

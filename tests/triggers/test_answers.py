@@ -82,6 +82,18 @@ async def test_a_task_hub_that_does_not_take_a_start_is_503(route: str) -> None:
     problem_of(await STARTS[route](post(route, BODIES[route]), client), 503, "task_hub_unavailable")
 
 
+@pytest.mark.parametrize("which", ["Sent", "Received", "SERVER: Received"])
+@pytest.mark.parametrize(("name", "method", "state"), ASKED)
+async def test_a_message_that_the_task_hub_does_not_take_is_told_apart_from_a_task_hub_that_is_busy(
+    name: str, method: str, state: Any, which: str
+) -> None:
+    error = RpcFailure("RESOURCE_EXHAUSTED", f"{which} message larger than max (9000000 vs. 4194304)")
+
+    body = problem_of(await ask(name, client=failing(method, error, state)), 500, "run_too_large")
+
+    assert "trying again does not help" in body["detail"]
+
+
 @pytest.mark.parametrize("error", [RpcFailure("INTERNAL"), ValueError("a defect")])
 @pytest.mark.parametrize(("name", "method", "state"), ASKED)
 async def test_another_error_is_not_hidden(name: str, method: str, state: Any, error: Exception) -> None:

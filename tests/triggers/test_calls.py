@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
+from durabletask.client import OrchestrationStatus
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shared.contracts.branch import BranchError, Usage
+from activities.names import attempt_instance_id
+from shared.contracts.agent import AgentSpec
+from shared.contracts.branch import AttemptInput, AttemptOutcome, Branch, BranchError, Usage
 from shared.contracts.policy import RunPolicy
-from tests.triggers.requests import CREATED, JSON, RUN_ID, at, child, failure, report, said
+from shared.scheduling.accounts import outcome_of
+from shared.scheduling.budget import Budget
+from shared.scheduling.record import Call, Record
+from shared.scheduling.schedule import Schedule
+from tests.triggers.requests import CREATED, JSON, RUN_ID, at, child, failure, orchestration, report, said
 from triggers.calls import BranchCalls, report_of, utc
 
 TERMINATED = BranchError(code="terminated", message="by hand", retriable=False)
@@ -66,6 +76,10 @@ STOPPED = report("cancelled", code="cancelled", retriable=True)
         ([child("a", "COMPLETED")], "failed", 1, 0),
         ([child("a", "COMPLETED", output="of another version")], "failed", 1, 0),
         ([ended("a", RETRIABLE), child("a~2", "TERMINATED", 2)], "failed", 2, 0),
+        ([child("a", "TERMINATED"), child("a~2h", "RUNNING", 2)], "running", 1, 1),
+        ([child("a", "TERMINATED"), ended("a~2h", SUCCESS, 2)], "succeeded", 1, 1),
+        ([child("a", "FAILED"), ended("a~2h", RETRIABLE, 6)], "retrying", 1, 1),
+        ([child("a", "FAILED"), ended("a~2h", PERMANENT, 6)], "failed", 1, 1),
     ],
 )
 def test_a_branch_is_in_the_state_that_its_calls_leave_it_in(
@@ -108,6 +122,20 @@ def test_a_retry_that_would_come_after_the_branch_s_time_is_none(retry_after_s: 
     call = child("a", given=given, output={**failure(), "retry_after_s": retry_after_s, **moments})
 
     assert branch(call).view().status == status
+
+
+def test_the_longest_wait_that_the_calls_of_an_attempt_ask_for_counts() -> None:
+    given = {
+        "run_id": RUN_ID,
+        "branch": {"name": "a", "agent": {"instructions": "i"}, "prompt": "p"},
+        "number": 2,
+        "deadline": said(11),
+    }
+    throttled = ended("a", {**failure("rate_limited"), "retry_after_s": 20.0})
+    hedge = ended("a~2h", failure(), 2)
+    hedge.serialized_input = json.dumps(given)
+
+    assert branch(throttled, hedge).view().status == "failed"
 
 
 def test_without_attempts_left_a_failure_is_the_end() -> None:
@@ -184,6 +212,107 @@ def test_what_succeeded_is_kept_with_all_that_belongs_to_it() -> None:
     outcome = branch(call).outcome(TERMINATED, DIED_AT)
 
     assert (outcome.output, outcome.model, outcome.truncated) == ({"deep": [1, None]}, "gpt-test", True)
+
+
+# The schedule, which decides, and what is read off its calls agree
+
+POLICIES = st.fixed_dictionaries(
+    {"attempts": st.integers(1, 3), "branch_timeout_s": st.integers(3, 20)},
+    optional={"hedge_after_s": st.sampled_from([0.5, 1.5])},
+)
+ENDS = st.sampled_from(
+    ["lost", "success", "permanent", "retriable", "asks to wait", "no answer", "timed out", "stopped"]
+)
+
+
+class Told:
+    """One branch whose calls a schedule starts, and the orchestrations that are there of them."""
+
+    def __init__(self, policy: RunPolicy) -> None:
+        self.policy = policy
+        self.now = utc(at(0))
+        self.deadline = utc(at(1_000))
+        agent = AgentSpec(instructions="i")
+        self.schedule = Schedule(
+            [Branch(name="a", agent=agent, prompt="p")],
+            policy,
+            run_deadline=self.deadline,
+            budget=Budget(None),
+            key=RUN_ID,
+        )
+        self.calls: list[tuple[Call, Any]] = []
+
+    @property
+    def record(self) -> Record:
+        return self.schedule.records["a"]
+
+    def start_what_is_due(self) -> None:
+        for call in self.schedule.due(self.now):
+            instance = attempt_instance_id(RUN_ID, "a", call.number, is_hedge=call.is_hedge)
+            given = AttemptInput(
+                run_id=RUN_ID, branch=self.record.branch, number=call.number, deadline=call.deadline
+            ).model_dump(mode="json")
+            state = orchestration(
+                "RUNNING", instance_id=instance, name="agent_attempt", given=given, created=self.now, updated=self.now
+            )
+            self.calls.append((call, state))
+
+    def end(self, position: int, how: str) -> None:
+        flying = [(call, state) for call, state in self.calls if call.in_flight]
+        if not flying:
+            return
+        call, state = flying[position % len(flying)]
+        state.last_updated_at = self.now
+        if how == "lost":
+            state.runtime_status = OrchestrationStatus.FAILED
+            self.schedule.lost(call, "why")
+            return
+        moments = {"started_at": call.started_at, "ended_at": self.now}
+        account = AttemptOutcome.model_validate({**FATES[how], **moments}).model_dump(mode="json")
+        state.runtime_status, state.serialized_output = OrchestrationStatus.COMPLETED, json.dumps(account)
+        self.schedule.ended(call, account, self.now)
+
+    def wait(self, seconds: float) -> None:
+        wake = self.schedule.wake_at(self.now)
+        later = self.now + timedelta(seconds=seconds)
+        self.now = min(later, wake) if wake else later
+
+    def agrees(self) -> None:
+        view = branch(*(state for _, state in self.calls), **self.policy.model_dump()).view()
+        assert (view.attempts, view.hedges) == (self.record.attempts, self.record.hedges)
+        if self.record.decided:
+            outcome = outcome_of(self.record, run_deadline=self.deadline, cut_by=None, now=self.now)
+            assert (view.status, view.ended_at) == (outcome.status, outcome.ended_at)
+            assert (view.error and view.error.code) == (outcome.error and outcome.error.code)
+        elif any(call.in_flight for call, _ in self.calls):
+            assert view.status == "running"
+        else:
+            assert view.status == "retrying"
+
+
+FATES: dict[str, JSON] = {
+    "success": SUCCESS,
+    "permanent": PERMANENT,
+    "retriable": RETRIABLE,
+    "asks to wait": {**failure("rate_limited"), "retry_after_s": 6.0},
+    "no answer": failure("call_timed_out"),
+    "timed out": TIMED_OUT,
+    "stopped": STOPPED,
+}
+
+
+@given(policy=POLICIES, events=st.lists(st.tuples(st.integers(0, 3), ENDS, st.floats(0.2, 5)), max_size=12))
+def test_a_view_says_of_a_branch_what_the_schedule_has_decided(policy: JSON, events: Sequence[Any]) -> None:
+    told = Told(RunPolicy(**policy))
+    told.start_what_is_due()
+    for position, how, seconds in events:
+        told.wait(seconds)
+        told.end(position, how)
+        told.agrees()
+        if told.record.decided or told.record.is_late(told.now):
+            return
+        told.start_what_is_due()
+        told.agrees()
 
 
 # Reading

@@ -38,6 +38,7 @@ from tests.triggers.requests import (
 from triggers.runs import RUN_ID as ANY_RUN_ID
 
 AGENT = {"instructions": "read"}
+REACHED = "min_successful_reached"
 REQUESTED: dict[str, JSON] = {
     "sectioning": sections("a", "b", policy={"attempts": 2, "max_total_tokens": 9}),
     "voting": {"question": "Is it safe?", "voters": [{"name": name, **AGENT} for name in "ab"]},
@@ -277,6 +278,33 @@ async def test_a_run_that_succeeded_is_409(pattern: str) -> None:
     output = result(pattern=pattern, output=OUTPUTS[pattern], status="succeeded", missing=[])
 
     await refusal(run(pattern=pattern, output=output), 409, "nothing_to_redrive")
+
+
+EARLY = {"min_successful": 1, "stop_early": True}
+
+
+@pytest.mark.parametrize("body", [b"", {"policy": EARLY}])
+async def test_a_run_that_stopped_early_and_would_again_is_409_and_says_what_to_send(body: Any) -> None:
+    state = run(given=run_input(sections("a", "b", policy=EARLY)), output=result(completion_reason=REACHED))
+
+    problem = await refusal(state, 409, "nothing_to_redrive", body=body)
+
+    assert "without stop_early" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "body"),
+    [
+        (REACHED, {"policy": {}}),
+        (REACHED, {"policy": {"min_successful": 2, "stop_early": True}}),
+        ("aggregation_failed", b""),
+        ("cancelled", b""),
+    ],
+)
+async def test_a_run_that_stopped_early_is_redriven_when_something_is_left_to_do(reason: str, body: Any) -> None:
+    state = run(given=run_input(sections("a", "b", policy=EARLY)), output=result(completion_reason=reason))
+
+    assert reused(await redriven(state, body=body)) == ["a"]
 
 
 @pytest.mark.parametrize("body", [b"", {"policy": {"attempts": 5}}])

@@ -67,6 +67,7 @@ async def test_a_run_that_died_answers_in_the_shape_of_a_result(
     assert found.error is not None
     assert found.error.code == code
     assert found.started_at.isoformat() == "2026-01-01T12:00:00+00:00"
+    assert found.error.retriable
     assert (found.outcomes, found.missing, found.policy) == ([], [], None)
 
 
