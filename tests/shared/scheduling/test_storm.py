@@ -1,4 +1,4 @@
-"""A run and a model that throttles, simulated, and compared with a run that neither slows down nor spreads its retries."""
+"""Storms on a virtual clock, of a service that cannot serve what comes at once: how a run fares, and a naive one."""
 
 from __future__ import annotations
 
