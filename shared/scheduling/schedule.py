@@ -105,14 +105,14 @@ class Schedule:
 
     def wake_at(self, now: datetime) -> datetime | None:
         """The next moment at which time alone makes a call due; None when only the end of a call can."""
-        if self._in_flight >= self._window.size:
+        opens_at = self._window.opens_at(now, self._in_flight)
+        if opens_at is None:
             return None
-        if self._window.is_closed(now):
-            return self._window.closed_until
         moments = [self._retries[0][0]] if self._retries else []
+        moments += [now] if self._waiting else []
         if (straggler := self._straggler()) is not None:
             moments.append(straggler[1])
-        return min((moment for moment in moments if moment > now), default=None)
+        return min((moment for due in moments if (moment := max(due, opens_at)) > now), default=None)
 
     # --- What to do ---
 
@@ -168,7 +168,7 @@ class Schedule:
         """The call that is due now, if the window and the budget have room for it."""
         if self._closed or now >= self._run_deadline:
             return None
-        if self._in_flight >= self._window.size or self._window.is_closed(now):
+        if self._window.opens_at(now, self._in_flight) != now:
             return None
         record, is_hedge = self._candidate(now)
         if record is None:
@@ -187,13 +187,11 @@ class Schedule:
         return (self._waiting[0], False) if self._waiting else (None, False)
 
     def _straggler(self) -> tuple[Call, datetime] | None:
-        """The call to hedge next, which is the oldest that may be, and when; none while the model throttles."""
+        """The call to hedge next, which is the oldest that may be, and when: not while the model throttles."""
         after_s = self._hedging.after_s
-        if after_s is None or not self._window.is_calm:
-            return None
-        while self._oldest:
+        while after_s is not None and self._oldest:
             call = self._oldest[0]
-            moment = call.started_at + timedelta(seconds=after_s)
+            moment = max(call.started_at + timedelta(seconds=after_s), self._window.throttled_until)
             if self._may_be_hedged(call) and moment < call.deadline:
                 return call, moment
             self._oldest.popleft()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 TOLERATED_SHARE = 0.2
 """Of a round's calls. A service at its limit throttles more of them; some throttle a few at any load."""
 DECREASE = 0.5
 INCREASE_SHARE = 0.1
 """Of the size that the last decrease has left, gained each round (at least one place)."""
+LONGEST_EMPTY_S = 10.0
+"""A round that lasts longer has calls that hang, and they are not to hold up others."""
 LONGEST_CLOSED_S = 60.0
 """A model that asks for a longer wait is asked again all the same: other branches may use another one."""
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class AdaptiveWindow:
@@ -18,9 +22,11 @@ class AdaptiveWindow:
 
     It starts wide open. A round is as many ended calls as the window has places.
 
-    - A throttled call's place stays empty for the rest of its round: whoever took it would be throttled next.
-    - More than `TOLERATED_SHARE` of a round, and the window is halved. Calls that had started before were throttled
-      by the same crowd: they halve nothing, but each shows that the model serves no more than what is in flight.
+    - A throttled call's place stays empty for the rest of its round (for `LONGEST_EMPTY_S` at most): whoever took it
+      would be throttled next.
+    - More than `TOLERATED_SHARE` of a round, and more than one, and the window is halved. Calls that had started before
+      were throttled by the same crowd: they halve nothing, but each shows that the model serves no more than what is
+      in flight.
     - Each success brings the window nearer to its limit, by `INCREASE_SHARE` over a round.
     - When a call is throttled although it was the only one, the model serves nobody: the window closes until that
       call may come back (for `LONGEST_CLOSED_S` at most), one call tries again, and once it succeeds the window doubles
@@ -36,23 +42,20 @@ class AdaptiveWindow:
         self._decreased_at = 0
         self._ended = 0
         self._throttled = 0
-        self._calm_after = 0
-        self.closed_until: datetime | None = None
-        """No call starts before this moment."""
+        self._empty_until = LONG_AGO
+        self._closed_until = LONG_AGO
+        self.throttled_until = LONG_AGO
+        """When the waits of all calls that were throttled are over."""
 
-    @property
-    def size(self) -> int:
-        """The calls that may be in flight now; at least one."""
-        return int(self._size) - self._throttled
+    def places(self, now: datetime) -> int:
+        """The calls that may be in flight; at least one."""
+        return int(self._size) - (self._throttled if now < self._empty_until else 0)
 
-    @property
-    def is_calm(self) -> bool:
-        """Whether half of the calls that were in flight at the last throttle have ended since."""
-        return self._calm_after == 0
-
-    def is_closed(self, now: datetime) -> bool:
-        """Whether the model serves nobody and is not to be asked yet."""
-        return self.closed_until is not None and now < self.closed_until
+    def opens_at(self, now: datetime, in_flight: int) -> datetime | None:
+        """From when on there is room beside the calls in flight; None when time alone makes none."""
+        if in_flight >= int(self._size):
+            return None
+        return max(now, self._closed_until, self._empty_until if in_flight >= self.places(now) else now)
 
     def started(self) -> int:
         """Count a call; return its number, for `throttled`."""
@@ -68,7 +71,6 @@ class AdaptiveWindow:
     def ended(self) -> None:
         """A call came to an end that says nothing about the load."""
         self._ended += 1
-        self._calm_after = max(0, self._calm_after - 1)
         if self._ended >= self._size:
             self._ended = self._throttled = 0
 
@@ -76,16 +78,18 @@ class AdaptiveWindow:
         """The call with this number was throttled, to come back after `wait_s`; so many others are in flight."""
         if number <= self._decreased_at:
             self._shrink(min(self._size, float(in_flight)))
-        elif self._throttled + 1 > self._size * TOLERATED_SHARE:
+        elif self._throttled + 1 > max(1.0, self._size * TOLERATED_SHARE):
             self._decreased_at = self._started
             self._shrink(self._size * DECREASE)
         else:
             self._throttled += 1
-        if in_flight == 0:
-            self.closed_until = now + timedelta(seconds=min(wait_s, LONGEST_CLOSED_S))
+            self._empty_until = now + timedelta(seconds=LONGEST_EMPTY_S)
+        back_at = now + timedelta(seconds=min(wait_s, LONGEST_CLOSED_S))
+        self.throttled_until = max(self.throttled_until, back_at)
         self._starts_slowly = in_flight == 0
+        if in_flight == 0:
+            self._closed_until = back_at
         self.ended()
-        self._calm_after = in_flight // 2
 
     def _shrink(self, size: float) -> None:
         self._size = max(1.0, size)

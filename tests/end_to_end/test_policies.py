@@ -93,6 +93,16 @@ async def test_a_hung_call_is_hedged_and_the_first_success_wins(chorus: Chorus) 
     assert seconds(result) < PATIENCE_S / 3
 
 
+async def test_a_call_that_hangs_long_after_a_throttled_one_is_hedged(chorus: Chorus) -> None:
+    body = sections(
+        "[[fault:throttle:0.1*1]] once", "[[fault:hang*1]] after a throttle", hedge_after_s=2, max_hedge_percentage=100
+    )
+    result = await chorus.run("sectioning", body)
+    assert outcomes_of(result)["s0"]["attempts"] == 2
+    assert outcomes_of(result)["s1"]["hedges"] == 1
+    assert verdict(result) == ("succeeded", "all_completed")
+
+
 async def test_the_time_of_a_hedge_is_learned_from_the_run(chorus: Chorus) -> None:
     result = await chorus.run("sectioning", sections(*[""] * 7, "[[fault:hang*1]] learned", hedge="p95"))
     assert verdict(result) == ("succeeded", "all_completed")
@@ -188,6 +198,7 @@ async def test_the_estimate_of_input_is_near_to_what_the_model_counts(chorus: Ch
         ({"hedge": "p95", "hedge_after_s": 1}, "policy.hedge"),
         ({"max_hedge_percentage": 5}, "policy.max_hedge_percentage"),
         ({"hedge_after_s": 30}, "policy.hedge_after_s"),
+        ({"hedge": "p95", "max_concurrency": 1}, "policy.max_concurrency"),
         ({"branch_timeout_s": 30, "deadline_s": 20}, "policy.branch_timeout_s"),
     ],
 )

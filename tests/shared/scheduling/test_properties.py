@@ -158,10 +158,10 @@ class Observed:
 
     def _check_that_no_place_is_idle(self, run: Simulation) -> None:
         window = run.schedule._window  # type: ignore[reportPrivateUsage]
-        if len(run.in_flight) >= window.size or self.policy.max_total_tokens is not None:
+        if len(run.in_flight) >= window.places(run.now) or self.policy.max_total_tokens is not None:
             return
-        if window.is_closed(run.now):
-            assert run.alarm_s is not None
+        if window.opens_at(run.now, len(run.in_flight)) != run.now:
+            assert run.alarm_s is not None, "nothing will wake the run when the window opens"
             return
         for record in waiting(run.schedule):
             assert record.not_before is not None, "a place is idle while a branch has not begun"

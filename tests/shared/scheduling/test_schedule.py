@@ -408,13 +408,34 @@ def test_a_straggler_comes_before_branches_that_have_not_begun() -> None:
     assert ids(given.due(at(6))) == ["b0~2h"]
 
 
-def test_no_hedge_starts_while_the_model_throttles() -> None:
+def test_no_hedge_starts_before_the_wait_of_a_throttled_call_is_over() -> None:
     given = schedule(10, hedge_after_s=2)
     calls = given.due(at(0))
-    given.ended(calls[1], throttled(50), at(1))
+    given.ended(calls[1], throttled(20), at(1))
+    retry = given.records["b1"].not_before
 
-    assert given.due(at(3)) == []
-    assert (given.wake_at(at(3)) or at(0)) >= at(51)
+    assert given.due(at(20.9)) == []
+    assert given.wake_at(at(3)) == retry
+    assert retry is not None
+    assert ids(given.due(retry)) == ["b1~2", "b0~2h", "b2~2h"]
+
+
+def test_a_call_that_hangs_is_hedged_however_few_calls_have_ended_since_a_throttle() -> None:
+    given = schedule(5, hedge_after_s=2, max_hedge_percentage=100)
+    *_, last = given.due(at(0))
+    given.ended(last, throttled(0), at(0.1))
+
+    assert len(given.due(at(30))) == 5, "the retry, and a second call for each of four"
+
+
+def test_a_place_that_stays_empty_behind_calls_that_hang_is_given_back_in_time() -> None:
+    given = schedule(6, max_concurrency=5)
+    *_, last = given.due(at(0))
+    given.ended(last, throttled(30), at(0.1))
+
+    assert given.due(at(1)) == []
+    assert given.wake_at(at(1)) == at(10.1)
+    assert ids(given.due(at(10.1))) == ["b5"]
 
 
 def test_a_retry_with_too_little_time_for_a_hedge_keeps_none_from_others() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.scheduling.window import LONGEST_CLOSED_S, AdaptiveWindow
+from shared.scheduling.window import LONGEST_CLOSED_S, LONGEST_EMPTY_S, AdaptiveWindow
 from tests.shared.scheduling.given import START, at
 
 
@@ -16,6 +16,10 @@ def window(limit: int, *, started: int = 0) -> AdaptiveWindow:
     for _ in range(started):
         opened.started()
     return opened
+
+
+def places(opened: AdaptiveWindow) -> int:
+    return opened.places(START)
 
 
 def throttle(opened: AdaptiveWindow, *, in_flight: int = 50, now: datetime = START, wait_s: float = 1.0) -> None:
@@ -28,7 +32,7 @@ def halved(limit: int) -> AdaptiveWindow:
     opened = window(limit)
     for _ in range(limit // 5 + 1):
         throttle(opened, in_flight=limit)
-    assert opened.size == limit // 2
+    assert places(opened) == limit // 2
     return opened
 
 
@@ -42,7 +46,9 @@ def succeed(opened: AdaptiveWindow, times: int) -> None:
 def test_a_window_starts_wide_open(limit: int) -> None:
     opened = AdaptiveWindow(limit)
 
-    assert (opened.size, opened.is_calm, opened.is_closed(START)) == (limit, True, False)
+    assert places(opened) == limit
+    assert opened.throttled_until < START
+    assert opened.opens_at(START, limit - 1) == START
 
 
 def test_calls_are_numbered_from_one() -> None:
@@ -56,7 +62,7 @@ def test_successes_never_open_it_beyond_its_limit(limit: int) -> None:
     opened = window(limit)
     succeed(opened, 1_000)
 
-    assert opened.size == limit
+    assert places(opened) == limit
 
 
 # --- A stray throttle ---
@@ -66,16 +72,41 @@ def test_the_place_of_a_throttled_call_stays_empty() -> None:
     opened = window(10)
     throttle(opened)
 
-    assert opened.size == 9
+    assert places(opened) == 9
 
 
 def test_the_place_is_given_back_when_the_round_is_over() -> None:
     opened = window(10)
     throttle(opened)
     succeed(opened, 8)
-    assert opened.size == 9
+    assert places(opened) == 9
     succeed(opened, 1)
-    assert opened.size == 10
+    assert places(opened) == 10
+
+
+def test_an_empty_place_is_given_back_in_time_when_the_round_does_not_end() -> None:
+    opened = window(10)
+    throttle(opened)
+
+    assert opened.opens_at(START, 8) == START
+    assert opened.opens_at(START, 9) == at(LONGEST_EMPTY_S)
+    assert opened.places(at(LONGEST_EMPTY_S - 0.1)) == 9
+    assert opened.places(at(LONGEST_EMPTY_S)) == 10
+    assert opened.opens_at(at(LONGEST_EMPTY_S), 10) is None
+
+
+def test_time_alone_gives_no_place_back_to_a_window_that_was_halved() -> None:
+    assert halved(10).opens_at(START, 5) is None
+    assert halved(10).places(at(1_000)) == 5
+
+
+@pytest.mark.parametrize("limit", [2, 3, 4, 5])
+def test_one_throttle_does_not_halve_a_small_window(limit: int) -> None:
+    opened = window(limit)
+    throttle(opened)
+    assert places(opened) == limit - 1
+    throttle(opened)
+    assert places(opened) == limit // 2
 
 
 def test_calls_that_failed_otherwise_end_a_round_too() -> None:
@@ -84,7 +115,7 @@ def test_calls_that_failed_otherwise_end_a_round_too() -> None:
     for _ in range(9):
         opened.ended()
 
-    assert opened.size == 10
+    assert places(opened) == 10
 
 
 def test_a_call_that_failed_otherwise_is_part_of_the_round_and_opens_nothing() -> None:
@@ -92,7 +123,7 @@ def test_a_call_that_failed_otherwise_is_part_of_the_round_and_opens_nothing() -
     for _ in range(100):
         opened.ended()
 
-    assert opened.size == 5
+    assert places(opened) == 5
 
 
 def test_a_fifth_of_a_round_may_be_throttled() -> None:
@@ -101,7 +132,7 @@ def test_a_fifth_of_a_round_may_be_throttled() -> None:
     throttle(opened)
     succeed(opened, 8)
 
-    assert opened.size == 10
+    assert places(opened) == 10
 
 
 # --- A crowd ---
@@ -112,7 +143,7 @@ def test_more_than_a_fifth_of_a_round_halves_it() -> None:
     for _ in range(3):
         throttle(opened)
 
-    assert opened.size == 5
+    assert places(opened) == 5
 
 
 def test_calls_of_the_crowd_that_halved_it_halve_it_no_further() -> None:
@@ -120,7 +151,7 @@ def test_calls_of_the_crowd_that_halved_it_halve_it_no_further() -> None:
     for number in range(1, 51):
         opened.throttled(number, 100 - number, START, 1.0)
 
-    assert opened.size == 50
+    assert places(opened) == 50
 
 
 def test_calls_of_that_crowd_show_how_many_the_model_serves() -> None:
@@ -128,7 +159,7 @@ def test_calls_of_that_crowd_show_how_many_the_model_serves() -> None:
     for number in range(1, 91):
         opened.throttled(number, 100 - number, START, 1.0)
 
-    assert opened.size == 10
+    assert places(opened) == 10
 
 
 def test_a_crowd_that_comes_after_halves_it_again() -> None:
@@ -136,7 +167,7 @@ def test_a_crowd_that_comes_after_halves_it_again() -> None:
     for _ in range(11):
         throttle(opened)
 
-    assert opened.size == 25
+    assert places(opened) == 25
 
 
 def test_one_place_is_always_left() -> None:
@@ -144,7 +175,7 @@ def test_one_place_is_always_left() -> None:
     for _ in range(50):
         throttle(opened, in_flight=1)
 
-    assert opened.size == 1
+    assert places(opened) == 1
 
 
 # --- Growing back ---
@@ -154,34 +185,34 @@ def test_each_round_of_successes_gives_back_a_tenth_of_what_was_left() -> None:
     opened = halved(100)
     for size in (55, 60, 65):
         succeed(opened, size)
-        assert opened.size == pytest.approx(size, abs=1)
+        assert places(opened) == pytest.approx(size, abs=1)
 
 
 def test_a_small_window_grows_by_a_place_a_round() -> None:
     opened = halved(10)
     sizes: list[int] = []
     for _ in range(4):
-        succeed(opened, opened.size + 1)
-        sizes.append(opened.size)
+        succeed(opened, places(opened) + 1)
+        sizes.append(places(opened))
 
     assert sizes == [6, 7, 8, 9]
 
 
 def test_it_grows_by_steps_of_the_same_width_until_the_next_decrease() -> None:
     opened = halved(1_000)
-    first = opened.size
+    first = places(opened)
     succeed(opened, first)
-    second = opened.size
+    second = places(opened)
     succeed(opened, second)
 
-    assert opened.size - second == pytest.approx(second - first, abs=2)
+    assert places(opened) - second == pytest.approx(second - first, abs=2)
 
 
 def test_a_window_that_was_halved_opens_up_again() -> None:
     opened = halved(100)
     succeed(opened, 1_000)
 
-    assert opened.size == 100
+    assert places(opened) == 100
 
 
 # --- Nobody is served ---
@@ -191,33 +222,33 @@ def test_it_closes_when_the_only_call_is_throttled() -> None:
     opened = window(10)
     throttle(opened, in_flight=0, wait_s=3.0)
 
-    assert opened.closed_until == at(3)
-    assert opened.is_closed(at(2.9))
-    assert not opened.is_closed(at(3))
+    assert opened.opens_at(START, 0) == at(3)
+    assert opened.opens_at(at(2.9), 0) == at(3)
+    assert opened.opens_at(at(3), 0) == at(3)
 
 
 def test_it_stays_open_while_other_calls_are_served() -> None:
     opened = window(10)
     throttle(opened, in_flight=1)
 
-    assert not opened.is_closed(START)
+    assert opened.opens_at(START, 1) == START
 
 
 def test_it_does_not_stay_closed_for_as_long_as_a_service_likes() -> None:
     opened = window(10)
     throttle(opened, in_flight=0, wait_s=86_400)
 
-    assert opened.closed_until == at(LONGEST_CLOSED_S)
+    assert opened.opens_at(START, 0) == at(LONGEST_CLOSED_S)
 
 
 def test_after_a_storm_that_served_nobody_one_call_tries_and_successes_double_the_window() -> None:
     opened = window(100, started=100)
     for number in range(1, 101):
         opened.throttled(number, 100 - number, START, 1.0)
-    sizes = [opened.size]
+    sizes = [places(opened)]
     for _ in range(5):
-        succeed(opened, opened.size)
-        sizes.append(opened.size)
+        succeed(opened, places(opened))
+        sizes.append(places(opened))
 
     assert sizes == [1, 2, 4, 8, 16, 32]
 
@@ -227,34 +258,30 @@ def test_the_next_throttle_ends_the_doubling() -> None:
     for number in range(1, 101):
         opened.throttled(number, 100 - number, START, 1.0)
     succeed(opened, 31)
-    assert opened.size == 32
+    assert places(opened) == 32
     throttle(opened)
     succeed(opened, 32)
 
-    assert opened.size <= 36
+    assert places(opened) <= 36
 
 
-# --- Calm ---
+# --- The wait of a throttled call ---
 
 
-def test_it_is_calm_again_when_half_of_the_calls_in_flight_have_ended_without_a_throttle() -> None:
+def test_the_model_counts_as_throttling_until_the_longest_wait_is_over() -> None:
     opened = window(10)
-    throttle(opened, in_flight=9)
-    succeed(opened, 3)
-    assert not opened.is_calm
-    throttle(opened, in_flight=9)
-    succeed(opened, 3)
-    assert not opened.is_calm
-    succeed(opened, 1)
-    assert opened.is_calm
+    throttle(opened, wait_s=5.0)
+    throttle(opened, wait_s=2.0, now=at(1))
+    assert opened.throttled_until == at(5)
+    throttle(opened, wait_s=2.0, now=at(4))
+    assert opened.throttled_until == at(6)
 
 
-def test_a_window_that_is_not_open_wide_may_be_calm() -> None:
-    opened = halved(100)
-    succeed(opened, 130)
+def test_a_service_that_wants_a_very_long_wait_does_not_count_as_throttling_for_all_of_it() -> None:
+    opened = window(10)
+    throttle(opened, wait_s=86_400)
 
-    assert opened.size < 100
-    assert opened.is_calm
+    assert opened.throttled_until == at(LONGEST_CLOSED_S)
 
 
 # --- Whatever happens ---
@@ -274,7 +301,7 @@ def test_the_size_stays_between_one_and_the_limit_whatever_happens(limit: int, e
         elif numbers:
             numbers.pop(0)
             opened.succeeded() if event == "succeeded" else opened.ended()
-        assert 1 <= opened.size <= limit
+        assert 1 <= places(opened) <= limit
 
 
 @given(limit=st.integers(1, 40), events=EVENTS)
