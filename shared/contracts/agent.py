@@ -40,6 +40,6 @@ class AgentSpec(Contract):
     output_schema: OutputSchema | None = None
 
     def with_defaults(self, defaults: AgentDefaults) -> Self:
-        """A copy in which settings that are not stated come from `defaults`."""
+        """The agent, with settings from `defaults` that it does not state."""
         missing = {field: value for field, value in defaults if value is not None and getattr(self, field) is None}
-        return self.model_copy(update=missing)
+        return self.model_copy(update=missing) if missing else self

@@ -110,15 +110,6 @@ async def test_the_time_of_a_hedge_is_learned_from_the_run(chorus: Chorus) -> No
     assert seconds(result) < PATIENCE_S / 3
 
 
-async def test_a_call_that_hangs_long_after_a_throttled_one_is_hedged(chorus: Chorus) -> None:
-    body = sections(
-        "[[fault:throttle:0.1*1]] once", "[[fault:hang*1]] long after", hedge_after_s=2, max_hedge_percentage=100
-    )
-    result = await chorus.run("sectioning", body)
-    assert outcomes_of(result)["s0"]["status"] == "succeeded"
-    assert outcomes_of(result)["s1"]["hedges"] == 1
-
-
 async def test_extra_calls_keep_to_their_share(chorus: Chorus) -> None:
     body = sections(*["[[fault:slow:2]]"] * 10, hedge_after_s=0.3, max_hedge_percentage=25)
     result = await chorus.run("sectioning", body)
