@@ -657,6 +657,15 @@ def test_a_call_that_was_stopped_or_may_be_tried_again_decides_nothing_after_the
     assert given.due(at(60)) == []
 
 
+def test_a_budget_that_is_spent_after_the_end_withholds_nothing() -> None:
+    given = schedule(2, max_concurrency=1, max_total_tokens=1_000)
+    [call] = given.due(at(0))
+    given.close()
+    given.ended(call, spent(1_000), at(1))
+
+    assert not given.withheld, "the other branch did not start for another reason"
+
+
 def test_a_lost_call_decides_nothing_after_the_end() -> None:
     given = schedule(1)
     [call] = given.due(at(0))
