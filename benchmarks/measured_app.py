@@ -27,8 +27,18 @@ class Measured:
     @property
     def stated_s(self) -> float:
         """Seconds from `started_at` to `ended_at`, as the run itself says."""
-        started, ended = (datetime.fromisoformat(self.result[field]) for field in ("started_at", "ended_at"))
-        return (ended - started).total_seconds()
+        return seconds_of(self.result)
+
+    @property
+    def branches_s(self) -> float:
+        """Seconds that all branches took together, as their outcomes say."""
+        return sum(seconds_of(outcome) for outcome in self.result["outcomes"])
+
+
+def seconds_of(stated: dict[str, Any]) -> float:
+    """From `started_at` to `ended_at`."""
+    started, ended = (datetime.fromisoformat(stated[field]) for field in ("started_at", "ended_at"))
+    return (ended - started).total_seconds()
 
 
 class App:
