@@ -21,6 +21,11 @@ class Hedging:
 
     `hedge_after_s` states the wait. `hedge: "p95"` learns it: `MARGIN` times the 95th percentile of the run's own
     successful calls, once three quarters of those that have not failed are done.
+
+    Simulated (`tests/shared/scheduling/test_tail.py`): fifty calls of about a second, of which one in twenty takes ten
+    times as long, end in a third of the time that they take without hedging, for some five extra calls of a hundred.
+    Without the margin all hedges go to calls that are not stuck; with one hedge per branch the slowest runs stay slow,
+    because hedges straggle too; waiting for more than three quarters waits for the stragglers themselves.
     """
 
     def __init__(self, policy: RunPolicy, branches: int) -> None:
