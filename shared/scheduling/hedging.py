@@ -8,7 +8,7 @@ from math import ceil
 from shared.contracts.policy import RunPolicy
 
 MAX_HEDGES_PER_BRANCH = 3
-MARGIN = 1.5
+MARGIN = 1.25
 """A learned wait is so many times the 95th percentile: most calls above the percentile itself are not stuck."""
 LEAST_COMPLETED = 3
 LEAST_COMPLETED_SHARE = 0.75
