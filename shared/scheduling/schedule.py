@@ -62,6 +62,7 @@ class Schedule:
         self._waiting = deque(self.records.values())
         self._retries: list[tuple[datetime, int, Record]] = []
         self._oldest = deque[Call]()
+        self._rehedges: list[tuple[datetime, int, Call]] = []
         self._losers: list[Call] = []
         self._in_flight = 0
         self._undecided = len(branches)
@@ -149,7 +150,7 @@ class Schedule:
         record.reports.append(report)
         self._learn(call, report, now)
         if not record.decided:
-            self._judge(record, report, now)
+            self._judge(call, report, now)
         self._withhold()
 
     def lost(self, call: Call, why: str) -> None:
@@ -189,18 +190,25 @@ class Schedule:
     def _straggler(self) -> tuple[Call, datetime] | None:
         """The call to hedge next, which is the oldest that may be, and when: not while the model throttles."""
         after_s = self._hedging.after_s
-        while after_s is not None and self._oldest:
-            call = self._oldest[0]
-            moment = max(call.started_at + timedelta(seconds=after_s), self._window.throttled_until)
-            if self._may_be_hedged(call) and moment < call.deadline:
-                return call, moment
+        if after_s is None:
+            return None
+        while self._oldest and not self._may_be_hedged(self._oldest[0], after_s):
             self._oldest.popleft()
-        return None
+        while self._rehedges and not self._may_be_hedged(self._rehedges[0][2], after_s):
+            heappop(self._rehedges)
+        calls = [*([self._oldest[0]] if self._oldest else []), *(call for _, _, call in self._rehedges[:1])]
+        return min(((call, self._hedged_at(call, after_s)) for call in calls), key=lambda due: due[1], default=None)
 
-    def _may_be_hedged(self, call: Call) -> bool:
+    def _may_be_hedged(self, call: Call, after_s: float) -> bool:
         record = call.record
-        awaited = call.in_flight and not record.decided
-        return awaited and record.calls[-1] is call and record.hedges < MAX_HEDGES_PER_BRANCH
+        newest = call.in_flight and not any(later.in_flight for later in record.calls[call.number :])
+        left = not record.decided and record.hedges < MAX_HEDGES_PER_BRANCH
+        return newest and left and self._hedged_at(call, after_s) < call.deadline
+
+    def _hedged_at(self, call: Call, after_s: float) -> datetime:
+        """When a call is hedged: once it has taken long, and after the wait that a failed hedge of it has asked for."""
+        moment = max(call.started_at + timedelta(seconds=after_s), self._window.throttled_until)
+        return max(moment, call.record.not_before or moment)
 
     def _start(self, start: Start, now: datetime) -> Call:
         record = start.record
@@ -269,11 +277,12 @@ class Schedule:
         else:
             self._window.ended()
 
-    def _judge(self, record: Record, report: Report, now: datetime) -> None:
+    def _judge(self, call: Call, report: Report, now: datetime) -> None:
         """What it means for its branch, which awaits its other calls unless this one decides.
 
         A success decides, and a failure that the same call would meet again: that one the other calls meet, too.
         """
+        record = call.record
         if report["status"] == "cancelled" and self._closed:
             return
         if report["status"] == "succeeded" or not report["error"]["retriable"]:
@@ -284,6 +293,10 @@ class Schedule:
         record.not_before = max(record.not_before or back_at, back_at)
         if record.in_flight == 0:
             self._try_again(record, report, record.not_before)
+        elif self._policy.hedges:  # the hedge of a call that straggles on has failed: the call may have another
+            straggler = next(other for other in reversed(record.calls) if other.in_flight)
+            self._order += 1
+            heappush(self._rehedges, (record.not_before, self._order, straggler))
 
     def _try_again(self, record: Record, report: Report, due: datetime) -> None:
         """Queue the next attempt, if there is one left and time for it."""

@@ -7,6 +7,7 @@ import pytest
 
 from shared.contracts.branch import Usage
 from shared.scheduling.budget import Budget
+from shared.scheduling.hedging import MARGIN
 from shared.scheduling.schedule import Call, Schedule
 from shared.token_estimate import estimated_input_tokens
 from tests.shared.scheduling.given import AGENT, at, failed, schedule, succeeded, throttled
@@ -318,6 +319,22 @@ def test_a_loser_that_has_ended_by_itself_is_not_told() -> None:
     assert given.losers() == []
 
 
+def test_stragglers_whose_hedges_have_failed_are_hedged_again() -> None:
+    given = schedule(5, hedge_after_s=2, max_hedge_percentage=100, branch_timeout_s=60)
+    calls = given.due(at(0))
+    for call in calls[1:]:
+        given.ended(call, succeeded(), at(1))
+    [hedge] = given.due(at(2))
+    given.ended(hedge, failed("model_unavailable", retriable=True), at(2.1))
+
+    assert given.due(at(2.1)) == []
+    wake = given.wake_at(at(2.1))
+    assert wake is not None
+    assert at(2.6) <= wake <= at(3.1)
+    assert given.wants_turn(at(2.1), None)
+    assert ids(given.due(wake)) == ["b0~3h"]
+
+
 def test_a_hedge_is_no_attempt() -> None:
     given = schedule(1, hedge_after_s=2, attempts=1)
     given.due(at(0))
@@ -466,7 +483,7 @@ def test_the_time_of_a_hedge_is_learned_from_calls_that_have_ended() -> None:
     assert given.wake_at(at(1)) is None
     given.ended(calls[7], succeeded(), at(1))
 
-    assert given.wake_at(at(1)) == at(1.5)
+    assert given.wake_at(at(1)) == at(MARGIN)
     assert given.wants_turn(at(1), None)
     assert ids(given.due(at(1.5))) == ["b8~2h", "b9~2h"]
 
