@@ -84,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM; return the exit code."""
     app_dir = Path(args.app_dir).resolve()
     code = 1
+    # A shell starts what runs in its background with SIGINT ignored: one that comes before the loop would be lost.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         settings = load_settings(app_dir, os.environ)
         if not args.verbose:
@@ -140,9 +142,9 @@ def _use_offline_model(stack: contextlib.ExitStack) -> None:
 async def _serve(
     app_dir: Path, settings: HostSettings, workers: WorkerPool, listener: socket.socket, started: float
 ) -> int:
+    stop = _stop_event()  # before the import, which takes as long as a worker needs to load its app
     from local_host.host import Host
 
-    stop = _stop_event()
     port = listener.getsockname()[1]
     host = Host(app_dir, settings, workers, f"http://localhost:{port}", started)
     starting = asyncio.create_task(host.start(listener))

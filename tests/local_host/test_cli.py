@@ -252,10 +252,18 @@ def listens(url: str) -> bool:
     return True
 
 
-def test_a_stop_while_the_app_loads_is_a_clean_end(tmp_path):
+@pytest.mark.parametrize("shell", ["", 'trap "" INT; '], ids=["foreground", "background"])
+def test_a_stop_while_the_app_loads_is_a_clean_end(tmp_path, shell):
+    """A shell starts what runs in its background with SIGINT ignored."""
     folder = app(tmp_path, HEAD + "import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
     command = [sys.executable, "-m", "local_host", "start", "--port", "0", "--app-dir", str(folder)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        ["bash", "-c", f'{shell}exec "$@"', "bash", *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     with process:
         assert process.stdout is not None
         assert process.stdout.readline() == "loading\n"
