@@ -21,13 +21,14 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "shared.backoff", "shared.branching", "shared.estimation", "activities.names",
     ),
     "orchestrators": (
-        "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.branching",
+        "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.voting", "shared.branching",
         "shared.prompts", "activities.names",
     ),
     "activities": ("activities", "shared"),
     "shared": ("shared",),
     "shared.contracts": ("shared.contracts", "shared.schemas", "shared.normalisation"),
     "shared.aggregation": ("shared.aggregation", "shared.contracts", "shared.prompts", "shared.normalisation"),
+    "shared.voting": ("shared.voting", "shared.contracts", "shared.normalisation", "shared.prompts"),
     "shared.scheduling": (
         "shared.scheduling", "shared.contracts", "shared.aggregation.completion", "shared.backoff", "shared.errors",
         "shared.token_estimate",
