@@ -21,8 +21,8 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "shared.backoff", "shared.branching", "shared.estimation", "activities.names",
     ),
     "orchestrators": (
-        "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.voting", "shared.branching",
-        "shared.prompts", "activities.names",
+        "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.voting",
+        "shared.branching", "shared.prompts", "activities.names",
     ),
     "activities": ("activities", "shared"),
     "shared": ("shared",),

@@ -48,9 +48,9 @@ Jury = Annotated[list[Juror], Field(min_length=1, max_length=MAX_VOTERS)]
 class VoterPlan(Contract):
     """At least `min` and at most `max` voters, in waves of at most `wave`.
 
-    They are `jury`, in its order; or `max` voters who take turns with the `perspectives` of a ready jury; or equal ones.
-    Without `max` there are as many as in the jury. A wave is smaller than `wave` when fewer could settle the vote, so
-    that waves ask hardly more voters than asking them one by one would.
+    They are `jury`, in its order; or `max` voters who take turns with the `perspectives` of a ready jury; or equal
+    ones. Without `max` there are as many as in the jury. A wave is smaller than `wave` when fewer could settle the
+    vote, so that waves ask hardly more voters than asking them one by one would.
     """
 
     max: VoterCount | None = None

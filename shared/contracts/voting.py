@@ -135,12 +135,16 @@ def _of_rule(request: VotingRequest) -> Iterator[tuple[str, str]]:
         yield "rule", f"a {ballot.type} ballot is decided by {', '.join(fitting)}; {rule.type!r} needs another ballot"
     if isinstance(rule, Veto):
         yield from _of_veto(rule, request)
-    if isinstance(rule, PerCriterion) and rule.threshold is not None and isinstance(ballot, ScoreBallot):
-        if not ballot.minimum <= rule.threshold <= ballot.maximum:
-            bounds = f"{ballot.minimum:g} to {ballot.maximum:g}"
-            yield "rule.threshold", f"scores are {bounds}, and the threshold is {rule.threshold:g}"
+    if isinstance(rule, PerCriterion) and isinstance(ballot, ScoreBallot) and rule.threshold is not None:
+        yield from _of_threshold(rule.threshold, ballot)
     if request.needs_judge and request.plan.most > MAX_CANDIDATES:
         yield "voters", f"a judge reads the answers of at most {MAX_CANDIDATES} voters under the rule {rule.type!r}"
+
+
+def _of_threshold(threshold: float, ballot: ScoreBallot) -> Iterator[tuple[str, str]]:
+    if not ballot.minimum <= threshold <= ballot.maximum:
+        bounds = f"{ballot.minimum:g} to {ballot.maximum:g}"
+        yield "rule.threshold", f"scores are from {bounds}, and the threshold is {threshold:g}"
 
 
 def _of_veto(rule: Veto, request: VotingRequest) -> Iterator[tuple[str, str]]:
