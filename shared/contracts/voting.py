@@ -98,6 +98,11 @@ class VotingRequest(Contract):
         return self.stop or (StopDecided() if isinstance(self.voters, VoterPlan) else StopFixed())
 
     @property
+    def least_voters(self) -> int:
+        """How many voters are asked in any case."""
+        return self.plan.most if isinstance(self.effective_stop, StopFixed) else self.plan.least
+
+    @property
     def needs_judge(self) -> bool:
         """Whether the rule itself takes a judge; a tie may need one besides."""
         return isinstance(self.effective_rule, SelfConsistency | BestOf)
@@ -306,12 +311,16 @@ class StopReport(Contract):
 
 
 class Judgement(Contract):
-    """What a judge said about candidates, named by their voters: a ranking, best first, or groups of a meaning."""
+    """What a judge said about candidates: a ranking, best first, or groups of the same meaning.
+
+    `shown` has the candidates in the order in which the judge saw them. They are named by the first voter who gave
+    them, or where a tie is broken, are the leading answers themselves.
+    """
 
     task: Literal["ranking", "grouping"]
-    shown: list[Name]
-    ranking: list[Name] = Field(default_factory=list[Name])
-    groups: list[list[Name]] = Field(default_factory=list[list[Name]])
+    shown: list[str]
+    ranking: list[str] = Field(default_factory=list[str])
+    groups: list[list[str]] = Field(default_factory=list[list[str]])
     reasoning: str = ""
 
 
