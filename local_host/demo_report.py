@@ -11,6 +11,8 @@ from typing import Any, cast
 from pydantic import JsonValue
 from rich import box
 from rich.console import Console, RenderableType
+from rich.markdown import Markdown
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table

@@ -109,7 +109,7 @@ class Schedule:
     # --- What to do ---
 
     def add(self, branches: Sequence[Branch], *, reused: int = 0) -> None:
-        """More branches to call; `reused` others have succeeded before: they count for the policy and are not called."""
+        """More branches to call; `reused` others succeeded before: they count for the policy, and are not called."""
         records = {branch.name: Record(branch) for branch in branches}
         self.records |= records
         self._waiting += records.values()
