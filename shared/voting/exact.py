@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
@@ -23,9 +23,9 @@ def exact(number: float) -> Fraction:
     return Fraction(repr(number))
 
 
-def total(numbers: Iterable[float]) -> Fraction:
-    """The sum of `numbers`, which no order of theirs changes."""
-    return sum(map(exact, numbers), start=Fraction())
+def mean(numbers: Sequence[Fraction]) -> Fraction:
+    """The mean of `numbers`, of which there is at least one."""
+    return sum(numbers, start=Fraction()) / len(numbers)
 
 
 def reaches(score: Score, whole: Score, threshold: float) -> bool:

@@ -15,9 +15,10 @@ from shared.voting.answers import (
     veto,
     weighted,
 )
+from shared.voting.condorcet import condorcet
 from shared.voting.election import Election, Verdict, Vote
 from shared.voting.numeric import median, per_criterion, trimmed_mean
-from shared.voting.ranked import borda, condorcet, instant_runoff
+from shared.voting.ranked import borda, instant_runoff
 
 RULES: Mapping[str, Callable[[Election, Sequence[Vote]], Verdict]] = {
     "plurality": plurality,
