@@ -12,10 +12,10 @@ from pydantic import JsonValue
 from shared.contracts.branch import Branch, BranchOutcome
 from shared.contracts.rules import Approval, BestOf, SelfConsistency
 from shared.contracts.voting import Judgement, VotingRequest
-from shared.voting.answers import judged
 from shared.voting.ballot_box import BallotBox, election_of
 from shared.voting.election import Election, Verdict, Vote
 from shared.voting.judging import Candidate, grouping_branch, grouping_of, ranking_branches, rankings_of
+from shared.voting.ranked import judged
 from shared.voting.rules import count
 
 MAX_REASONS = 3

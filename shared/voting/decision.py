@@ -18,7 +18,7 @@ from shared.voting.election import Election, Verdict, Vote
 from shared.voting.markdown import markdown_of
 from shared.voting.numeric import criterion_scores
 from shared.voting.rules import count
-from shared.voting.stopping import lead_probability, top_two, unchanged_probability
+from shared.voting.stopping import kept_probability, lead_probability, top_two
 
 HEADLESS = (Weighted, Median, TrimmedMean, PerCriterion, BestOf)
 """Rules that do not count heads, so that the head counts of the top two say nothing."""
@@ -105,8 +105,7 @@ def _confidence(counting: Counting, verdict: Verdict) -> HonestConfidence:
 def _probabilities(election: Election, votes: Sequence[Vote], remaining: int) -> tuple[float | None, float | None]:
     if not votes or isinstance(election.rule, HEADLESS):
         return None, None
-    first, second = top_two(election, votes)
-    return lead_probability(first, second), unchanged_probability(first, second, remaining)
+    return lead_probability(*top_two(election, votes)), kept_probability(election, votes, remaining)
 
 
 def _stop(box: BallotBox, election: Election, reason: StopReason) -> StopReport:

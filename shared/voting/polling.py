@@ -26,7 +26,7 @@ class Polling:
             least=plan.least,
             most=plan.most,
             wave=plan.wave,
-            weights=[voter.weight for voter in self._voters],
+            weights=tuple(voter.weight for voter in self._voters),
         )
 
     @property

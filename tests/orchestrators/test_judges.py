@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.orchestrators.fake_context import Drive
-from tests.orchestrators.given import branch_names, failed, usage, verdict
+from tests.orchestrators.given import branch_names, failed, succeeded, usage, verdict
 from tests.orchestrators.voting_given import ballot, judge, start, vote
 
 FREE = {"type": "free"}
