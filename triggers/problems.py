@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import azure.functions as func
 from pydantic import ValidationError
@@ -90,21 +90,22 @@ def from_validation(error: ValidationError, body: object) -> Problem:
 
 def _field_error(item: ErrorDetails, body: object) -> FieldError:
     """One error of pydantic's, told at the field that the caller has to look at."""
-    location, context = item["loc"], item.get("ctx", {})
-    if item["type"] == "misfit" and context["path"] != "$":
-        location = (*location, *context["path"].split("."))
-    path, value, left_out = _followed(location, body)
+    context = item.get("ctx", {})
+    path, value, left_out = _followed(item["loc"], body)
+    message = item["msg"].removeprefix("Value error, ")
     match item["type"]:
+        case "misfit":
+            path = context["path"] if path == "$" else f"{path}.{context['path']}"
         case "union_tag_invalid":
             message = f"{context['tag'][:MAX_QUOTED_CHARS]!r} is none of {context['expected_tags']}"
             path = _discriminator(path, value, context)
         case "union_tag_not_found":
-            message = f"say which: {', '.join(map(repr, UNION_TAGS[location[-1]]))}"
+            message = f"say which: {', '.join(map(repr, UNION_TAGS[item['loc'][-1]]))}"
             path = _discriminator(path, value, context)
         case "missing" if left_out:
             message = f"this takes {left_out!r} too: spell it out as an object"
         case _:
-            message = item["msg"].removeprefix("Value error, ")
+            pass
     return FieldError(_short(path), _short(message))
 
 
@@ -116,7 +117,7 @@ def field_path(location: Sequence[str | int], body: object) -> str:
 def _followed(location: Sequence[str | int], body: object) -> tuple[str, object, str | None]:
     """The path to a location, the value there, and the location's last field if what the caller wrote has no fields."""
     path, field, left_out = "", None, None
-    current: Any = body
+    current = body
     for position, key in enumerate(location):
         last = position == len(location) - 1
         if isinstance(key, int):
@@ -130,7 +131,7 @@ def _followed(location: Sequence[str | int], body: object) -> tuple[str, object,
         elif last:
             left_out = key
         field = key
-    return path.removeprefix(".") or "$", current, left_out
+    return path.removeprefix(".") or "$", cast(object, current), left_out
 
 
 def _discriminator(path: str, value: object, context: Mapping[str, Any]) -> str:
