@@ -40,7 +40,8 @@ def voting(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, di
     judges = FannedOut([])
     if run.may_call(asked):
         counting, judges = yield from consult(run, counting)
-    return run.end(asked, voting_output(counting, polling.reason(asked.outcomes)), judges=judges)
+    reason = "interrupted" if asked.interruption else polling.reason(asked.outcomes)
+    return run.end(asked, voting_output(counting, reason), judges=judges)
 
 
 def ask(run: Run, polling: Polling) -> Generator[Task[Any], Any, FannedOut]:

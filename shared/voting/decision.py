@@ -28,22 +28,22 @@ StopReason = Literal["all_asked", "decided", "confident", "interrupted"]
 
 def voting_output(counting: Counting, reason: StopReason) -> VotingOutput:
     """What a run's result tells of the vote; `reason` is why no more voters were asked."""
-    box, decision = counting.box, counting.decision
+    box, election, decision = counting.box, counting.election, counting.decision
     verdict, decided = decision.verdict, decision.decision
     told = Counter(ballot.status for ballot in box.ballots)
     output = VotingOutput(
         outcome=verdict.outcome if decided is None else "decided",
         decision=_shown(counting, decided),
         decided_by=decision.decided_by,
-        rule=counting.election.rule,
+        rule=election.rule,
         leaders=[counting.shown(key) for key in verdict.leaders],
         tally=tally(counting, verdict),
         rounds=[Round(scores=dict(each.scores), eliminated=list(each.eliminated)) for each in verdict.rounds],
         interval=_interval(verdict),
-        criteria=criterion_scores(counting.election, counting.votes),
+        criteria=criterion_scores(election, counting.votes) if isinstance(election.rule, PerCriterion) else [],
         confidence=_confidence(counting, verdict),
-        dissent=dissent_of(counting.election, counting.votes, _final(verdict, decided), box.ballots, box.shown),
-        stop=_stop(box, counting.election, reason),
+        dissent=dissent_of(election, counting.votes, _final(verdict, decided), box.ballots, box.shown),
+        stop=_stop(box, election, reason),
         judgements=counting.judgements,
         ballots=box.ballots,
         asked=len(box.ballots),

@@ -9,7 +9,7 @@ from shared.contracts.branch import Branch, BranchOutcome
 from shared.contracts.voting import VotingRequest
 from shared.voting.ballot_box import BallotBox, election_of
 from shared.voting.voters import branch_of, voters_of
-from shared.voting.waves import Poll, Step
+from shared.voting.waves import Poll, Step, StopReason
 
 
 class Polling:
@@ -46,9 +46,9 @@ class Polling:
         """The ballots of the voters asked so far."""
         return BallotBox(self._request, self._voters, outcomes, tuple(self._waves))
 
-    def reason(self, outcomes: Sequence[BranchOutcome]) -> str:
-        """Why no more voters were asked."""
-        return self._step(outcomes).reason or "interrupted"
+    def reason(self, outcomes: Sequence[BranchOutcome]) -> StopReason:
+        """Why no more voters are asked than these, whom nothing interrupted."""
+        return self._step(outcomes).reason or "all_asked"
 
     def _step(self, outcomes: Sequence[BranchOutcome]) -> Step:
         return self._poll.step(len(outcomes), self.box(outcomes).votes)

@@ -81,6 +81,11 @@ def _in_turn(ready: Sequence[Juror], index: int) -> Juror:
 
 
 def _agent(juror: Juror, request: VotingRequest) -> AgentSpec:
-    stated = {field: getattr(juror, field) for field in AgentSpec.model_fields}
-    agent = AgentSpec.model_construct(**{**stated, "instructions": voter_instructions(juror, request)})
+    agent = AgentSpec(
+        name=juror.name,
+        instructions=voter_instructions(juror, request),
+        model=juror.model,
+        temperature=juror.temperature,
+        max_output_tokens=juror.max_output_tokens,
+    )
     return agent.with_defaults(request.defaults)

@@ -134,11 +134,13 @@ def test_enough_votes_for_stop_early_end_the_waves() -> None:
 
 
 def test_the_budget_counts_over_all_waves() -> None:
-    drive = waves(policy={"max_total_tokens": 40})
-    answer(drive, "yes", "no", "yes")
+    drive = waves(policy={"max_total_tokens": 50})
+    while drive.result is None:
+        vote(drive, drive.running[0].branch, "no" if drive.running[0].branch == "voter-2" else "yes")
 
-    assert verdict(drive.ended)[1] == "budget_exhausted"
+    assert verdict(drive.ended) == ("partial", "budget_exhausted")
     assert drive.ended["output"]["decision"] == "yes"
+    assert len(asked(drive)) == 4, "15 tokens each"
 
 
 def test_the_deadline_counts_over_all_waves() -> None:
