@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue, ValidationInfo, model_validator
 
 from shared.contracts.agent import AgentDefaults, AgentSpec
 from shared.contracts.ballots import Ballot, BooleanBallot, ChoiceBallot, FreeBallot, ScoreBallot
-from shared.contracts.base import MAX_RUN_CHARS, TRUSTED, Contract, Name, Text, misfit
+from shared.contracts.base import MAX_INSTRUCTIONS_CHARS, MAX_RUN_CHARS, TRUSTED, Contract, Name, Text, misfit
 from shared.contracts.jury import (
     AnyStop,
     Stop,
@@ -45,6 +45,11 @@ MAX_CANDIDATES = 50
 
 MAX_NAMES_TOLD = 5
 """In a message."""
+
+TOLD_CHARS = 1_000
+"""Of what voters and judges are told besides their own instructions, at most: how to fill the ballot in, the task."""
+
+MAX_OWN_CHARS = MAX_INSTRUCTIONS_CHARS - TOLD_CHARS
 
 CAUTION = (
     "Agreement is not verification: voters who share a model, a source or a blind spot share their errors, too, "
@@ -132,6 +137,8 @@ def _of_voters(request: VotingRequest) -> Iterator[tuple[str, str]]:
     if shaped := [juror.name for juror in jury if juror.output_schema is not None]:
         names = ", ".join(shaped)
         yield where, f"voters take no 'output_schema' (the ballot is it); remove it from: {names}"
+    if long := [juror.name for juror in jury if len(juror.instructions) + len(juror.persona or "") > MAX_OWN_CHARS]:
+        yield where, f"persona and instructions take at most {MAX_OWN_CHARS:,} characters; shorten: {', '.join(long)}"
     weighs = isinstance(rule := request.effective_rule, Weighted) and rule.by != "confidence"
     if not weighs and any(juror.weight != 1 for juror in jury):
         yield (
@@ -197,6 +204,8 @@ def _of_ties(request: VotingRequest) -> Iterator[tuple[str, str]]:
             "judge",
             "nothing here needs a judge; set tie_break to 'judge', or the rule to best_of or self_consistency",
         )
+    if request.judge is not None and len(request.judge.instructions) > MAX_OWN_CHARS:
+        yield "judge.instructions", f"a judge's instructions take at most {MAX_OWN_CHARS:,} characters"
     if request.judge is not None and request.judge.output_schema is not None:
         yield "judge.output_schema", "the judge takes no 'output_schema'; remove it"
     if request.tie_break == "chair" and isinstance(rule, BestOf):

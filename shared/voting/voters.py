@@ -81,7 +81,7 @@ def _in_turn(ready: Sequence[Juror], index: int) -> Juror:
 
 
 def _agent(juror: Juror, request: VotingRequest) -> AgentSpec:
-    agent = AgentSpec(
+    agent = AgentSpec.model_construct(
         name=juror.name,
         instructions=voter_instructions(juror, request),
         model=juror.model,
