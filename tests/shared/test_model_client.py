@@ -158,6 +158,21 @@ async def test_the_chat_api_gets_what_the_agent_states(client_of: Any) -> None:
     }
 
 
+async def test_bounds_that_strict_mode_does_not_take_are_told_in_the_description(client_of: Any) -> None:
+    bounded = {**SHAPE, "properties": {**SHAPE["properties"], "summary": {"type": "string", "minLength": 9}}}
+    told = {**SHAPE["properties"], "summary": {"type": "string", "description": 'Must also fit {"minLength": 9}.'}}
+    async with serving(says(response_body())) as server:
+        await client_of(f"{server.url}/v1").complete(agent(output_schema=bounded), "x", 5.0)
+
+    [asked] = server.asked
+    assert asked.body["text"]["format"] == {
+        "type": "json_schema",
+        "name": "agent",
+        "schema": {**SHAPE, "properties": told},
+        "strict": True,
+    }
+
+
 @pytest.mark.parametrize("api", APIS)
 async def test_what_the_agent_does_not_state_is_not_sent(api: str, client_of: Any) -> None:
     async with serving(says(BODIES[api]())) as server:
