@@ -19,11 +19,13 @@ from jsonschema import validate
 
 from local_host.offline_model import Faults, OfflineModel
 from shared.contracts.agent import AgentSpec
+from shared.contracts.ballots import RankingBallot, ballot_schema
 from shared.contracts.branch import Usage
 from shared.errors import AgentError, NotAuthenticated
 from shared.model_client import AZURE_SCOPE, Completion, OpenAIModel
 from shared.prompts import DATA_NOTICE
 from shared.settings import ModelSettings, load_model_settings
+from shared.strict_mode import strict_form
 from tests.shared.model_server import Answer, chat_body, error_body, response_body, says, says_raw, serving
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +96,17 @@ async def test_a_structured_answer_fits_its_schema(api: str, offline: OfflineMod
     completion = await client_of(offline.base_url, api).complete(agent(output_schema=SHAPE), MATERIAL, 5.0)
 
     validate(json.loads(completion.text), SHAPE)
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_a_bounded_answer_fits_its_bounds_in_strict_mode(api: str, offline: OfflineModel, client_of: Any) -> None:
+    ballot = RankingBallot(options=["restart", "wait", "free the disk"])
+    schema = ballot_schema(ballot)
+
+    completion = await client_of(offline.base_url, api).complete(agent(output_schema=schema), MATERIAL, 5.0)
+
+    assert strict_form(schema) is not None
+    validate(json.loads(completion.text), schema)
 
 
 @pytest.mark.parametrize("api", APIS)
