@@ -281,10 +281,13 @@ class CriterionScore(Contract):
 class HonestConfidence(Contract):
     """What the votes say about their own reliability, and what they cannot say.
 
-    `agreement` is 1 - entropy of the votes ÷ the most that it could be: 1 when all agree, 0 when they spread evenly.
-    `margin` is the lead of the first answer over the second, as a share. `effective_voters` is how many independent
-    voters the votes are worth at least: n ÷ (1 + (n - 1)ρ), with ρ the agreement beyond chance (Bennett's S). Voters
-    who all agree are worth one, because nothing in their votes tells shared error from shared truth.
+    `agreement` is 1 when all agree and 0 when they are as divided as they could be: of answers and approvals, 1 -
+    entropy of the votes (weights) ÷ the most that it could be; of rankings, Kendall's W; of numbers and scores within
+    bounds, 1 - standard deviation ÷ half the range. `margin` is the lead of the first answer over the strongest other,
+    as a share of the votes, weight or points; for `condorcet` its smallest majority; 0 where it is not ahead.
+    `effective_voters` is how many independent voters the votes are worth at least: n ÷ (1 + (n - 1)ρ), with ρ the
+    agreement beyond chance (Bennett's S). Voters who all agree are worth one, because nothing in their votes tells
+    shared error from shared truth.
     `lead_probability` is the posterior probability that the leader is the mode of a jury without end,
     `unchanged_probability` that it would lead after all voters that were planned (Beta-binomial on the top two).
     `stated` is the mean of the voters' own confidence. Null where the ballot gives no such figure.
@@ -300,7 +303,13 @@ class HonestConfidence(Contract):
 
 
 class Dissent(Contract):
-    """The minority report: the strongest answer other than the decision, and its most confident voter's reasoning."""
+    """The minority report: the strongest answer other than the decision, and its most confident voter's reasoning.
+
+    Without a decision, other than the first leader. On an approval ballot `voters` are those who did not approve of
+    the decision, and `answer` the option that most of them approve of, null if they approve of none. Of numbers and of
+    scores without a threshold it is the one farthest from the decision (beyond the interval, if there is one).
+    `share` is that of the votes, for `weighted` of the weight.
+    """
 
     answer: JsonValue
     voters: list[Name]
