@@ -28,7 +28,9 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     "shared": ("shared",),
     "shared.contracts": ("shared.contracts", "shared.schemas", "shared.normalisation"),
     "shared.aggregation": ("shared.aggregation", "shared.contracts", "shared.prompts", "shared.normalisation"),
-    "shared.voting": ("shared.voting", "shared.contracts", "shared.normalisation", "shared.prompts"),
+    "shared.voting": (
+        "shared.voting", "shared.contracts", "shared.aggregation.completion", "shared.normalisation", "shared.prompts",
+    ),
     "shared.scheduling": (
         "shared.scheduling", "shared.contracts", "shared.aggregation.completion", "shared.backoff", "shared.errors",
         "shared.token_estimate",

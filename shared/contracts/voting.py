@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue, ValidationInfo, model_validator
 
 from shared.contracts.agent import AgentDefaults, AgentSpec
 from shared.contracts.ballots import Ballot, BooleanBallot, ChoiceBallot, FreeBallot, ScoreBallot
-from shared.contracts.base import MAX_RUN_CHARS, TRUSTED, Contract, Name, Text, misfit
+from shared.contracts.base import MAX_INSTRUCTIONS_CHARS, MAX_RUN_CHARS, TRUSTED, Contract, Name, Text, misfit
 from shared.contracts.jury import (
     AnyStop,
     Stop,
@@ -45,6 +45,11 @@ MAX_CANDIDATES = 50
 
 MAX_NAMES_TOLD = 5
 """In a message."""
+
+TOLD_CHARS = 1_000
+"""Of what voters and judges are told besides their own instructions, at most: how to fill the ballot in, the task."""
+
+MAX_OWN_CHARS = MAX_INSTRUCTIONS_CHARS - TOLD_CHARS
 
 CAUTION = (
     "Agreement is not verification: voters who share a model, a source or a blind spot share their errors, too, "
@@ -101,6 +106,11 @@ class VotingRequest(Contract):
         return self.stop or (StopDecided() if isinstance(self.voters, VoterPlan) else StopFixed())
 
     @property
+    def least_voters(self) -> int:
+        """How many voters are asked in any case."""
+        return self.plan.most if isinstance(self.effective_stop, StopFixed) else self.plan.least
+
+    @property
     def needs_judge(self) -> bool:
         """Whether the rule itself takes a judge; a tie may need one besides."""
         return isinstance(self.effective_rule, SelfConsistency | BestOf)
@@ -127,6 +137,8 @@ def _of_voters(request: VotingRequest) -> Iterator[tuple[str, str]]:
     if shaped := [juror.name for juror in jury if juror.output_schema is not None]:
         names = ", ".join(shaped)
         yield where, f"voters take no 'output_schema' (the ballot is it); remove it from: {names}"
+    if long := [juror.name for juror in jury if len(juror.instructions) + len(juror.persona or "") > MAX_OWN_CHARS]:
+        yield where, f"persona and instructions take at most {MAX_OWN_CHARS:,} characters; shorten: {', '.join(long)}"
     weighs = isinstance(rule := request.effective_rule, Weighted) and rule.by != "confidence"
     if not weighs and any(juror.weight != 1 for juror in jury):
         yield (
@@ -192,6 +204,8 @@ def _of_ties(request: VotingRequest) -> Iterator[tuple[str, str]]:
             "judge",
             "nothing here needs a judge; set tie_break to 'judge', or the rule to best_of or self_consistency",
         )
+    if request.judge is not None and len(request.judge.instructions) > MAX_OWN_CHARS:
+        yield "judge.instructions", f"a judge's instructions take at most {MAX_OWN_CHARS:,} characters"
     if request.judge is not None and request.judge.output_schema is not None:
         yield "judge.output_schema", "the judge takes no 'output_schema'; remove it"
     if request.tie_break == "chair" and isinstance(rule, BestOf):
@@ -320,12 +334,16 @@ class StopReport(Contract):
 
 
 class Judgement(Contract):
-    """What a judge said about candidates, named by their voters: a ranking, best first, or groups of a meaning."""
+    """What a judge said about candidates: a ranking, best first, or groups of the same meaning.
+
+    `shown` has the candidates in the order in which the judge saw them. They are named by the first voter who gave
+    them, or where a tie is broken, are the leading answers themselves.
+    """
 
     task: Literal["ranking", "grouping"]
-    shown: list[Name]
-    ranking: list[Name] = Field(default_factory=list[Name])
-    groups: list[list[Name]] = Field(default_factory=list[list[Name]])
+    shown: list[str]
+    ranking: list[str] = Field(default_factory=list[str])
+    groups: list[list[str]] = Field(default_factory=list[list[str]])
     reasoning: str = ""
 
 
