@@ -13,7 +13,8 @@ from shared.contracts.ballots import ChoiceBallot, FreeBallot
 from shared.contracts.base import MAX_RUN_CHARS, MAX_TEXT_CHARS, restored
 from shared.contracts.jury import Juror, StopConfident, StopDecided, StopFixed, VoterPlan
 from shared.contracts.rules import Condorcet, Majority, Median, PerCriterion, Veto, usual_rule
-from shared.contracts.voting import MAX_CANDIDATES, VotingRequest, contradictions
+from shared.contracts.voting import MAX_CANDIDATES, MAX_OWN_CHARS, VotingRequest, contradictions
+from shared.voting.voters import jury_of
 from tests.shared.contracts.rejection import accepted, rejection
 from tests.shared.strategies import NAMES, TEXTS, VOTING_REQUESTS
 
@@ -130,6 +131,18 @@ def test_voters_have_names_of_their_own_and_the_ballot_s_shape(fields: dict[str,
 
     assert where == path
     assert message in why
+
+
+@pytest.mark.parametrize("persona", [None, "p"])
+def test_what_is_told_besides_leaves_a_voter_and_a_judge_so_many_characters(persona: str | None) -> None:
+    fits = "x" * (MAX_OWN_CHARS - len(persona or ""))
+    juror = {**ANN, "persona": persona, "instructions": fits + "x"}
+    why = "persona and instructions take at most 19,000 characters; shorten: ann"
+
+    assert contradiction(voters=[juror]) == ("voters", why)
+    assert contradiction(voters={"jury": [juror]}) == ("voters.jury", why)
+    assert contradiction(rule="best_of", judge={"instructions": "x" * (MAX_OWN_CHARS + 1)})[0] == "judge.instructions"
+    assert asked(voters=[{**juror, "instructions": fits}], rule="best_of", judge={"instructions": "x" * MAX_OWN_CHARS})
 
 
 @pytest.mark.parametrize("rule", [None, "majority", {"type": "weighted", "by": "confidence"}])
@@ -332,6 +345,7 @@ def test_what_fits_is_accepted_and_its_defaults_are_the_same_after_history(body:
     request = accepted(VotingRequest, body)
     again = restored(VotingRequest, json.loads(json.dumps(request.model_dump(mode="json"))))
 
+    assert request.plan.names in (None, [juror.name for juror in jury_of(request.plan)])
     assert again.effective_rule == request.effective_rule == (request.rule or usual_rule(request.ballot))
     assert (again.plan, again.effective_stop, again.needs_judge) == (
         request.plan,
