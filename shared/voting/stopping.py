@@ -20,6 +20,7 @@ from shared.normalisation import normalised
 from shared.voting.answers import vetoing_answers
 from shared.voting.election import Answer, Election, Verdict, Vote
 from shared.voting.exact import SHARE_TOLERANCE, exact
+from shared.voting.pairwise import duels
 from shared.voting.reading import listed_in, text_of
 from shared.voting.rules import count
 
@@ -124,19 +125,15 @@ def _has_majority(answers: Sequence[str], left: int) -> bool:
 def _figures_settled(election: Election, votes: Sequence[Vote], remaining: Sequence[float]) -> bool:
     """Medians, means and trimmed means rise and fall with each number in them.
 
-    So whatever a certain number of voters give, the figure lies between those that they make by all giving the least
-    and all giving the most. This is asked for each number of voters who may vote: figures of different counts are
-    rounded differently. Where a ballot has no bound, a number beyond all given ones stands for any.
+    One more number at the lower bound never raises them, so they are lowest when all give that, and highest when all
+    give the upper bound: what these do not change, nothing in between does. Where a ballot has no bound, a number
+    beyond all given ones stands for any.
     """
     now = count(election, votes)
     if now.outcome != "decided":
         return False
     extremes = [_extreme(election, votes, highest=False), _extreme(election, votes, highest=True)]
-    return all(
-        count(election, [*votes, *_all_for(answer, remaining[:cast])]).decision == now.decision
-        for cast in range(len(remaining), 0, -1)
-        for answer in extremes
-    )
+    return all(count(election, [*votes, *_all_for(answer, remaining)]).decision == now.decision for answer in extremes)
 
 
 def _extreme(election: Election, votes: Sequence[Vote], *, highest: bool) -> Answer:
@@ -198,15 +195,10 @@ def _answers_of(vote: Vote) -> tuple[str, ...]:
 
 
 def _comparisons(election: Election, votes: Sequence[Vote], option: str) -> list[tuple[int, int]]:
-    """For each other option, how many ballots prefer `option` to it, and it to `option`."""
-    ballots = [{name: place for place, name in enumerate(listed_in(vote))} for vote in votes]
+    """For each other option, how many voters prefer `option` to it, and it to `option`."""
+    preferring = duels(election.options or (), [listed_in(vote) for vote in votes]).preferring
     others = [other for other in election.options or () if other != option]
-    return [(_prefer(ballots, option, other), _prefer(ballots, other, option)) for other in others]
-
-
-def _prefer(ballots: Sequence[Mapping[str, int]], better: str, worse: str) -> int:
-    """How many ballots rank `better` above `worse`; those that are left out share the last place."""
-    return sum(better in places and places[better] < places.get(worse, len(places)) for places in ballots)
+    return [(preferring[option, other], preferring[other, option]) for other in others]
 
 
 # --- Probability ---
@@ -266,7 +258,7 @@ def _unvetoed_probability(election: Election, enough: int, votes: Sequence[Vote]
     if vetoes >= enough:
         return 1.0
     unvetoed = _gain_probability(len(votes) - vetoes, vetoes, remaining, remaining - (enough - vetoes) + 1)
-    return max(0.0, unvetoed + unchanged_probability(*top_two(election, votes), remaining) - 1.0)
+    return max(0.0, unchanged_probability(*top_two(election, votes), remaining) - (1.0 - unvetoed))
 
 
 @lru_cache(maxsize=4_096)
