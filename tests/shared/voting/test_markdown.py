@@ -283,11 +283,16 @@ def test_the_judge_s_two_orders_are_compared(second: list[str], words: str) -> N
     assert rows_of(markdown, "Judge")[1][:3] == ["ranking", "v1, v2, v3", "v1 > v2 > v3"]
 
 
-def test_one_judgement_is_compared_with_nothing_and_groups_are_told_apart() -> None:
+def test_one_ranking_is_compared_with_nothing() -> None:
+    judgement = Judgement(task="ranking", shown=["v1", "v2"], ranking=["v2", "v1"])
+    told = said(output(judgements=[judgement]))
+    assert "v2 > v1" in told
+    assert "both orders" not in told
+
+
+def test_a_judge_s_groups_are_told_apart() -> None:
     judgement = Judgement(task="grouping", shown=["v1", "v2", "v3"], groups=[["v1", "v3"], ["v2"]])
-    markdown = markdown_of("q", output(judgements=[judgement]))
-    assert rows_of(markdown, "Judge")[1][2] == "v1, v3 / v2"
-    assert "order:" not in text_of(markdown)
+    assert rows_of(markdown_of("q", output(judgements=[judgement])), "Judge")[1][2] == "v1, v3 / v2"
 
 
 def test_ballots_are_told_with_the_first_sentence_of_their_reasoning() -> None:
