@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
 from shared.contracts.agent import AgentSpec
-from shared.contracts.base import Contract, Instructions, misfit, repeated
+from shared.contracts.ballots import Weight
+from shared.contracts.base import Contract, Instructions, by_name, misfit, repeated
 
 MAX_VOTERS = 200
 USUAL_MIN = 3
@@ -39,7 +40,7 @@ class Juror(AgentSpec):
 
     instructions: Instructions = DEFAULT_VOTER_INSTRUCTIONS
     persona: Annotated[str, StringConstraints(min_length=1, max_length=4_000, pattern=r"\S")] | None = None
-    weight: Annotated[float, Field(gt=0, le=1_000)] = 1.0
+    weight: Weight = 1.0
 
 
 Jury = Annotated[list[Juror], Field(min_length=1, max_length=MAX_VOTERS)]
@@ -62,13 +63,13 @@ class VoterPlan(Contract):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.jury is not None and self.perspectives is not None:
-            raise misfit("perspectives", "a jury has its own perspectives; give jury or perspectives")
+            raise misfit("perspectives", "a jury has its own perspectives; give jury or perspectives, and not both")
         if self.max is None and self.jury is None:
-            raise misfit("max", "say how many voters there are at most")
+            raise misfit("max", "say how many voters are asked at most")
         if self.jury is not None and self.max is not None and self.max > len(self.jury):
-            raise misfit("max", f"max is {self.max}, but the jury has {len(self.jury)} voters")
+            raise misfit("max", f"max is {self.max}, but the jury has only {_voters(len(self.jury))}; lower max")
         if self.min is not None and self.min > self.most:
-            raise misfit("min", f"min is {self.min}, but there are at most {self.most} voters")
+            raise misfit("min", f"min is {self.min}, but at most {_voters(self.most)} would be asked; lower min")
         return self
 
     @property
@@ -81,14 +82,40 @@ class VoterPlan(Contract):
         """How many voters are asked in any case."""
         return min(USUAL_MIN, self.most) if self.min is None else self.min
 
+    @property
+    def names(self) -> list[str] | None:
+        """The voters, in the order in which they are asked; None where the ready jury names them."""
+        if self.perspectives is not None:
+            return None
+        if self.jury is not None:
+            return [juror.name for juror in self.jury[: self.most]]
+        return [equal_voter(number) for number in range(1, self.most + 1)]
 
-def _kind_of_voters(value: object) -> str:
-    return "jury" if isinstance(value, list) else "plan" if isinstance(value, dict | VoterPlan) else "count"
+
+def equal_voter(number: int) -> str:
+    """The name of the voter with this number, from 1, among equal ones."""
+    return f"voter-{number}"
+
+
+def _voters(number: int) -> str:
+    return "1 voter" if number == 1 else f"{number} voters"
+
+
+def _kind_of_voters(value: object) -> str | None:
+    if isinstance(value, list):
+        return "jury"
+    if isinstance(value, dict | VoterPlan):
+        return "plan"
+    return "count" if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 Voters = Annotated[
     Annotated[VoterCount, Tag("count")] | Annotated[Jury, Tag("jury")] | Annotated[VoterPlan, Tag("plan")],
-    Discriminator(_kind_of_voters),
+    Discriminator(
+        _kind_of_voters,
+        custom_error_type="voters",
+        custom_error_message="give a whole number of voters, a list of them, or an object that says how many to ask",
+    ),
 ]
 """A number of equal voters, a jury, or a plan."""
 
@@ -112,12 +139,8 @@ class StopConfident(Contract):
     level: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
 
 
-def _spelled_out(value: object) -> object:
-    return {"type": value} if isinstance(value, str) else value
-
-
 AnyStop = StopFixed | StopDecided | StopConfident
-Stop = Annotated[Annotated[AnyStop, Field(discriminator="type")], BeforeValidator(_spelled_out)]
+Stop = Annotated[Annotated[AnyStop, Field(discriminator="type")], by_name("type")]
 """When no more voters are asked: a rule, or its name alone."""
 
 TieBreak = Literal["none", "first", "judge", "chair"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Discriminator, Field, Tag
 
 from shared.contracts.ballots import Ballot, Option
-from shared.contracts.base import Contract
+from shared.contracts.base import Contract, by_name
 
 
 class Plurality(Contract):
@@ -36,11 +36,23 @@ class Unanimous(Contract):
     type: Literal["unanimous"] = "unanimous"
 
 
+def _kind_of_answer(value: object) -> str | None:
+    return "boolean" if isinstance(value, bool) else "text" if isinstance(value, str) else None
+
+
+VetoAnswer = Annotated[
+    Annotated[Option, Tag("text")] | Annotated[bool, Tag("boolean")],
+    Discriminator(
+        _kind_of_answer, custom_error_type="veto_answer", custom_error_message="give a text, or true or false"
+    ),
+]
+
+
 class Veto(Contract):
     """`answer` wins as soon as `count` voters give it, else the plurality of the others."""
 
     type: Literal["veto"] = "veto"
-    answer: Option | bool
+    answer: VetoAnswer
     count: Annotated[int, Field(ge=1)] = 1
 
 
@@ -122,10 +134,6 @@ class BestOf(Contract):
     type: Literal["best_of"] = "best_of"
 
 
-def _spelled_out(value: object) -> object:
-    return {"type": value} if isinstance(value, str) else value
-
-
 AnyRule = (
     Plurality
     | Majority
@@ -143,7 +151,7 @@ AnyRule = (
     | SelfConsistency
     | BestOf
 )
-Rule = Annotated[Annotated[AnyRule, Field(discriminator="type")], BeforeValidator(_spelled_out)]
+Rule = Annotated[Annotated[AnyRule, Field(discriminator="type")], by_name("type")]
 """A rule, or its name alone."""
 
 _OF_ANSWERS: Sequence[type[Any]] = (Majority, Plurality, Supermajority, Unanimous, Veto, Weighted)
@@ -157,6 +165,11 @@ RULES_OF: Mapping[str, Sequence[type[Any]]] = {
     "number": (Median, TrimmedMean),
 }
 """The rules of each type of ballot; the first is the default."""
+
+
+def names_of_rules(ballot: Ballot) -> list[str]:
+    """What the rules that fit `ballot` are called in a request."""
+    return [rule.model_fields["type"].default for rule in RULES_OF[ballot.type]]
 
 
 def usual_rule(ballot: Ballot) -> AnyRule:

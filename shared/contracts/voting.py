@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue, ValidationInfo, model_validator
 
 from shared.contracts.agent import AgentDefaults, AgentSpec
 from shared.contracts.ballots import Ballot, BooleanBallot, ChoiceBallot, FreeBallot, ScoreBallot
-from shared.contracts.base import MAX_RUN_CHARS, TRUSTED, Contract, Name, Text, misfit
+from shared.contracts.base import MAX_INSTRUCTIONS_CHARS, MAX_RUN_CHARS, TRUSTED, Contract, Name, Text, misfit
 from shared.contracts.jury import (
     AnyStop,
     Stop,
@@ -24,7 +24,6 @@ from shared.contracts.jury import (
 )
 from shared.contracts.policy import RunPolicy, check_policy
 from shared.contracts.rules import (
-    RULES_OF,
     AnyRule,
     BestOf,
     Median,
@@ -36,12 +35,21 @@ from shared.contracts.rules import (
     Unanimous,
     Veto,
     Weighted,
+    names_of_rules,
     usual_rule,
 )
 from shared.normalisation import normalised
 
 MAX_CANDIDATES = 50
 """Answers that a judge compares or groups."""
+
+MAX_NAMES_TOLD = 5
+"""In a message."""
+
+TOLD_CHARS = 1_000
+"""Of what voters and judges are told besides their own instructions, at most: how to fill the ballot in, the task."""
+
+MAX_OWN_CHARS = MAX_INSTRUCTIONS_CHARS - TOLD_CHARS
 
 CAUTION = (
     "Agreement is not verification: voters who share a model, a source or a blind spot share their errors, too, "
@@ -98,6 +106,11 @@ class VotingRequest(Contract):
         return self.stop or (StopDecided() if isinstance(self.voters, VoterPlan) else StopFixed())
 
     @property
+    def least_voters(self) -> int:
+        """How many voters are asked in any case."""
+        return self.plan.most if isinstance(self.effective_stop, StopFixed) else self.plan.least
+
+    @property
     def needs_judge(self) -> bool:
         """Whether the rule itself takes a judge; a tie may need one besides."""
         return isinstance(self.effective_rule, SelfConsistency | BestOf)
@@ -118,19 +131,25 @@ def contradictions(request: VotingRequest) -> Iterator[tuple[str, str]]:
 
 def _of_voters(request: VotingRequest) -> Iterator[tuple[str, str]]:
     jury = request.plan.jury or []
+    where = "voters.jury" if isinstance(request.voters, VoterPlan) else "voters"
     if twice := repeated_names(jury):
-        yield "voters", f"voters must have unique names; repeated: {', '.join(twice)}"
+        yield where, f"voters must have unique names; give each a 'name' of its own; repeated: {', '.join(twice)}"
     if shaped := [juror.name for juror in jury if juror.output_schema is not None]:
         names = ", ".join(shaped)
-        yield "voters", f"voters take no 'output_schema' (the ballot is it); remove it from: {names}"
+        yield where, f"voters take no 'output_schema' (the ballot is it); remove it from: {names}"
+    if long := [juror.name for juror in jury if len(juror.instructions) + len(juror.persona or "") > MAX_OWN_CHARS]:
+        yield where, f"persona and instructions take at most {MAX_OWN_CHARS:,} characters; shorten: {', '.join(long)}"
     weighs = isinstance(rule := request.effective_rule, Weighted) and rule.by != "confidence"
     if not weighs and any(juror.weight != 1 for juror in jury):
-        yield "rule", "voters have weights, which only the rule 'weighted' (by weight or both) counts"
+        yield (
+            "rule",
+            "voters have weights, which only the rule 'weighted' (by weight or both) counts; choose it, or remove them",
+        )
 
 
 def _of_rule(request: VotingRequest) -> Iterator[tuple[str, str]]:
     rule, ballot = request.effective_rule, request.ballot
-    fitting = [kind().type if kind is not Veto else "veto" for kind in RULES_OF[ballot.type]]
+    fitting = names_of_rules(ballot)
     if rule.type not in fitting:
         yield "rule", f"a {ballot.type} ballot is decided by {', '.join(fitting)}; {rule.type!r} needs another ballot"
     if isinstance(rule, Veto):
@@ -143,8 +162,8 @@ def _of_rule(request: VotingRequest) -> Iterator[tuple[str, str]]:
 
 def _of_threshold(threshold: float, ballot: ScoreBallot) -> Iterator[tuple[str, str]]:
     if not ballot.minimum <= threshold <= ballot.maximum:
-        bounds = f"{ballot.minimum:g} to {ballot.maximum:g}"
-        yield "rule.threshold", f"scores are from {bounds}, and the threshold is {threshold:g}"
+        bounds = f"{ballot.minimum:.15g} to {ballot.maximum:.15g}"
+        yield "rule.threshold", f"the threshold is {threshold:.15g}; it must be a score, which is from {bounds}"
 
 
 def _of_veto(rule: Veto, request: VotingRequest) -> Iterator[tuple[str, str]]:
@@ -155,9 +174,9 @@ def _of_veto(rule: Veto, request: VotingRequest) -> Iterator[tuple[str, str]]:
             "a veto's answer is one that the ballot allows: true or false on a boolean ballot, else text",
         )
     elif isinstance(ballot, ChoiceBallot) and normalised(str(rule.answer)) not in map(normalised, ballot.options):
-        yield "rule.answer", f"{rule.answer!r} is none of the options: {', '.join(ballot.options)}"
+        yield "rule.answer", f"{rule.answer!r} is none of the ballot's options"
     if rule.count > request.plan.most:
-        yield "rule.count", f"{rule.count} vetoes cannot come from {request.plan.most} voters"
+        yield "rule.count", f"{rule.count} vetoes cannot come from {request.plan.most} voters; lower count"
 
 
 def _of_stop(request: VotingRequest) -> Iterator[tuple[str, str]]:
@@ -167,6 +186,8 @@ def _of_stop(request: VotingRequest) -> Iterator[tuple[str, str]]:
         yield "stop", f"'confident' counts heads, which the rule {rule.type!r} does not; stop 'decided' or 'fixed'"
     if isinstance(stop, StopFixed) and plan.min is not None and plan.min < plan.most:
         yield "stop", f"'fixed' asks all {plan.most} voters; leave out min, or stop 'decided' or 'confident'"
+    if isinstance(stop, StopFixed) and "wave" in plan.model_fields_set and plan.wave < plan.most:
+        yield "stop", f"'fixed' asks all {plan.most} voters at once; leave out wave, or stop 'decided' or 'confident'"
 
 
 def _of_ties(request: VotingRequest) -> Iterator[tuple[str, str]]:
@@ -176,17 +197,24 @@ def _of_ties(request: VotingRequest) -> Iterator[tuple[str, str]]:
         yield "tie_break", f"under the rule {rule.type!r} a tie is no decision that could be broken; leave it out"
     if request.chair is not None and request.tie_break != "chair":
         yield "chair", "a chair is asked to break ties only; set tie_break to 'chair'"
-    if request.chair is not None and plan.jury and request.chair not in [juror.name for juror in plan.jury]:
-        yield "chair", f"{request.chair!r} is not in the jury"
+    if request.chair is not None and plan.names is not None and request.chair not in plan.names:
+        yield "chair", f"{request.chair!r} is not among the voters who are asked, {_listed(plan.names)}"
     if request.judge is not None and not request.needs_judge and request.tie_break != "judge":
         yield (
             "judge",
             "nothing here needs a judge; set tie_break to 'judge', or the rule to best_of or self_consistency",
         )
+    if request.judge is not None and len(request.judge.instructions) > MAX_OWN_CHARS:
+        yield "judge.instructions", f"a judge's instructions take at most {MAX_OWN_CHARS:,} characters"
     if request.judge is not None and request.judge.output_schema is not None:
-        yield "judge", "the judge takes no 'output_schema'; remove it"
+        yield "judge.output_schema", "the judge takes no 'output_schema'; remove it"
     if request.tie_break == "chair" and isinstance(rule, BestOf):
         yield "tie_break", "under best_of each vote is its voter's own candidate; break ties by 'first' or 'judge'"
+
+
+def _listed(names: list[str]) -> str:
+    few = len(names) <= MAX_NAMES_TOLD
+    return ", ".join(names if few else [*names[: MAX_NAMES_TOLD - 1], "…", names[-1]])
 
 
 BallotStatus = Literal["counted", "abstained", "invalid", "failed"]
@@ -315,12 +343,16 @@ class StopReport(Contract):
 
 
 class Judgement(Contract):
-    """What a judge said about candidates, named by their voters: a ranking, best first, or groups of a meaning."""
+    """What a judge said about candidates: a ranking, best first, or groups of the same meaning.
+
+    `shown` has the candidates in the order in which the judge saw them. They are named by the first voter who gave
+    them, or where a tie is broken, are the leading answers themselves.
+    """
 
     task: Literal["ranking", "grouping"]
-    shown: list[Name]
-    ranking: list[Name] = Field(default_factory=list[Name])
-    groups: list[list[Name]] = Field(default_factory=list[list[Name]])
+    shown: list[str]
+    ranking: list[str] = Field(default_factory=list[str])
+    groups: list[list[str]] = Field(default_factory=list[list[str]])
     reasoning: str = ""
 
 
