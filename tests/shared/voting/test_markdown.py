@@ -59,7 +59,10 @@ def everything_says(text: str) -> VotingOutput:
         tally=[TallyLine(answer=text, score=3, share=0.6, voters=["v1"])],
         criteria=[CriterionScore(name=text, score=3, minimum=1, maximum=5, deviation=0.5)],
         dissent=Dissent(answer=text, voters=["v2"], share=0.4, voter="v2", reasoning=text, confidence=0.5),
-        judgements=[Judgement(task="grouping", shown=["v1"], groups=[["v1"]], reasoning=text)],
+        judgements=[
+            Judgement(task="grouping", shown=["v1"], groups=[[text], ["v1"]], reasoning=text),
+            Judgement(task="ranking", shown=[text, "b"], ranking=[text, "b"], reasoning=text),
+        ],
         ballots=[
             CastBallot(voter="v1", wave=1, status="counted", answer=text, confidence=1, reasoning=text),
             CastBallot(voter="v2", wave=1, status="counted", answer=[text], confidence=1, reasoning=text),
