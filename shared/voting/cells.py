@@ -29,14 +29,14 @@ ENTITIES: Mapping[str, str] = {
 }
 """Characters for which a backslash is not enough: tables are cut at pipes, and code at backticks, before it counts."""
 
-BACKSLASHED = "*_~[]#"
-"""A `!` needs none: without the bracket after it there is no image."""
+BACKSLASHED = "*_~[#"
+"""Neither `!` nor `]` needs one: without a `[` there is no link and no image."""
 ESCAPES = str.maketrans({**ENTITIES, **{character: f"\\{character}" for character in BACKSLASHED}})
 
 LINKING = re.compile(r"(?<=:)(?=//)|(?<=@)|(?<=\\#)(?=\d)|(?i:(?<=www)(?=\.))")
 """Where text becomes a link by itself: addresses, mail, mentions and numbers of issues."""
 
-BLOCK_MARK = re.compile(r"^(\d{0,9})([-+=.):])")
+BLOCK_MARK = re.compile(r"^(\d{0,9})([-+=.)])")
 """What opens a list or underlines a heading, at the start of a line."""
 
 

@@ -9,7 +9,7 @@ from math import comb, fsum, log, sqrt
 from shared.contracts.rules import BestOf, Borda, Condorcet
 from shared.contracts.voting import HonestConfidence
 from shared.voting.election import Election, Verdict, Vote
-from shared.voting.shapes import SHAPES, Shape, lists, numbers, options_of, sheets, texts, weight_of
+from shared.voting.shapes import SHAPES, Shape, lists, numbers, options_of, sheets, support, texts
 
 
 def honest_confidence(
@@ -43,13 +43,14 @@ def _of_answers(election: Election, votes: Sequence[Vote]) -> float | None:
 
     The most is log(options), or log(votes) where answers are open, as there may be one for each vote.
     """
-    weights: dict[str, list[float]] = {}
+    groups: dict[str, list[Vote]] = {}
     for vote, answer in zip(votes, texts(votes), strict=True):
-        weights.setdefault(answer, []).append(weight_of(vote, election.rule))
-    total = fsum(weight for group in weights.values() for weight in group)
-    if total <= 0:
+        groups.setdefault(answer, []).append(vote)
+    total = support(votes, election.rule)
+    if not total:
         return None
-    return _within_one(1 - _entropy([fsum(group) / total for group in weights.values()]) / log(_kinds(election, votes)))
+    shares = [float(support(group, election.rule) / total) for group in groups.values()]
+    return _within_one(1 - _entropy(shares) / log(_kinds(election, votes)))
 
 
 def _of_approvals(election: Election, votes: Sequence[Vote]) -> float | None:
@@ -167,7 +168,7 @@ def _most_possible(election: Election, votes: Sequence[Vote], verdict: Verdict) 
         case BestOf():
             return None
         case rule:
-            return fsum(weight_of(vote, rule) for vote in votes)
+            return float(support(votes, rule))
 
 
 def _smallest_majority(election: Election, votes: Sequence[Vote], first: str) -> float:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import fsum, isclose
+from math import isclose
 
 from pydantic import JsonValue
 
 from shared.contracts.rules import PerCriterion
 from shared.contracts.voting import CastBallot, Dissent
 from shared.voting.election import Election, Verdict, Vote
-from shared.voting.shapes import SHAPES, Shape, weight_of
+from shared.voting.exact import exact
+from shared.voting.numeric import weighted_mean
+from shared.voting.shapes import SHAPES, Shape, support
 
 TOLERANCE = 1e-9
-"""Relative difference below which numbers and sums of weights are the same: rounding makes none that is greater."""
+"""Relative difference below which numbers are the same: a decision is a mean, rounded, and rounding makes no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +47,15 @@ def dissent_of(
         return None
     speaker = max(minority.speakers, key=lambda vote: vote.confidence)
     said = next((ballot.reasoning for ballot in ballots if ballot.voter == speaker.voter), "")
-    total = _support(election, votes)
+    total = support(votes, election.rule)
     return Dissent(
         answer=shown.get(minority.answer, minority.answer) if isinstance(minority.answer, str) else minority.answer,
         voters=[vote.voter for vote in minority.voters],
-        share=min(1.0, _support(election, minority.voters) / total) if total else 0.0,
+        share=float(support(minority.voters, election.rule) / total) if total else 0.0,
         voter=speaker.voter,
         reasoning=said,
         confidence=speaker.confidence,
     )
-
-
-def _support(election: Election, votes: Sequence[Vote]) -> float:
-    return fsum(weight_of(vote, election.rule) for vote in votes)
 
 
 def _first(verdict: Verdict) -> str | None:
@@ -97,8 +95,7 @@ def _strongest_but(
     rivals = [(answer, groups[answer]) for answer in standing if answer in groups and answer != first]
     if first is None or not rivals:
         return None
-    most = max(_support(election, group) for _, group in rivals)
-    answer, group = next(rival for rival in rivals if isclose(_support(election, rival[1]), most, rel_tol=TOLERANCE))
+    answer, group = max(rivals, key=lambda rival: support(rival[1], election.rule))
     return Minority(answer, group, group)
 
 
@@ -124,23 +121,19 @@ def _farthest_number(_: Election, votes: Sequence[Vote], verdict: Verdict) -> Mi
 
 def _other_verdict(election: Election, votes: Sequence[Vote], verdict: Verdict) -> Minority | None:
     """Those whose own sheet passes what was failed, or the reverse; without a threshold, the farthest overall score."""
-    sheets = [(vote, _overall(vote.answer, election.criteria)) for vote in votes if isinstance(vote.answer, Mapping)]
+    sheets = [
+        (vote, weighted_mean(election, {name: exact(score) for name, score in vote.answer.items()}))
+        for vote in votes
+        if isinstance(vote.answer, Mapping)
+    ]
     threshold = election.rule.threshold if isinstance(election.rule, PerCriterion) else None
     if threshold is None:
-        return _farthest(sheets, verdict)
-    own = [(vote, "pass" if _reaches(overall, threshold) else "fail") for vote, overall in sheets]
+        return _farthest([(vote, float(overall)) for vote, overall in sheets], verdict)
+    own = [(vote, "pass" if overall >= exact(threshold) else "fail") for vote, overall in sheets]
     others = [vote for vote, said in own if said != verdict.decision]
     if verdict.decision is None or not others:
         return None
     return Minority("fail" if verdict.decision == "pass" else "pass", others, others)
-
-
-def _overall(sheet: Mapping[str, float], criteria: Mapping[str, float]) -> float:
-    return fsum(weight * sheet[name] for name, weight in criteria.items()) / fsum(criteria.values())
-
-
-def _reaches(overall: float, threshold: float) -> bool:
-    return overall >= threshold or isclose(overall, threshold, rel_tol=TOLERANCE)
 
 
 def _farthest(numbers: Sequence[tuple[Vote, float]], verdict: Verdict) -> Minority | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Literal
 
 from shared.contracts.rules import AnyRule, Weighted
+from shared.voting.answers import weight_of
 from shared.voting.election import Election, Vote
 
 Shape = Literal["answers", "approvals", "rankings", "numbers", "scores"]
@@ -57,8 +59,8 @@ def options_of(election: Election, votes: Sequence[Vote]) -> list[str]:
     return list(dict.fromkeys(option for listed in lists(votes) for option in listed))
 
 
-def weight_of(vote: Vote, rule: AnyRule) -> float:
-    """What `vote` counts under `rule`: one, but under `weighted` its weight, its confidence, or their product."""
+def support(votes: Sequence[Vote], rule: AnyRule) -> Fraction:
+    """What `votes` count together under `rule`: their number, but under `weighted` their weight."""
     if not isinstance(rule, Weighted):
-        return 1.0
-    return {"weight": vote.weight, "confidence": vote.confidence, "both": vote.weight * vote.confidence}[rule.by]
+        return Fraction(len(votes))
+    return sum((weight_of(vote, rule) for vote in votes), start=Fraction())

@@ -61,7 +61,7 @@ def test_a_text_stays_in_its_cell_and_reads_as_it_did(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ATTACKS)
-@pytest.mark.parametrize("before", ["", "> ", "# ", "Said: "])
+@pytest.mark.parametrize("before", ["", "> ", "# ", "Said: ", "A line\n"])
 def test_a_text_changes_nothing_around_it(text: str, before: str) -> None:
     assert structure(f"{before}{cell(text, 500)}\n\nend") == structure(f"{before}word\n\nend")
 
@@ -91,6 +91,10 @@ def test_no_text_leaves_its_cell_or_its_line(text: str) -> None:
 )
 def test_bare_text_does_not_become_a_link_or_a_mention(text: str, broken: str) -> None:
     assert re.search(broken, cell(text, 100))
+
+
+def test_no_dollar_is_left_for_github_to_read_as_mathematics() -> None:
+    assert cell("$x$", 10) == "&#36;x&#36;"
 
 
 def test_characters_that_are_not_seen_or_turn_the_text_around_are_left_out() -> None:

@@ -59,7 +59,10 @@ def everything_says(text: str) -> VotingOutput:
         tally=[TallyLine(answer=text, score=3, share=0.6, voters=["v1"])],
         criteria=[CriterionScore(name=text, score=3, minimum=1, maximum=5, deviation=0.5)],
         dissent=Dissent(answer=text, voters=["v2"], share=0.4, voter="v2", reasoning=text, confidence=0.5),
-        judgements=[Judgement(task="grouping", shown=["v1"], groups=[["v1"]], reasoning=text)],
+        judgements=[
+            Judgement(task="grouping", shown=["v1"], groups=[[text], ["v1"]], reasoning=text),
+            Judgement(task="ranking", shown=[text, "b"], ranking=[text, "b"], reasoning=text),
+        ],
         ballots=[
             CastBallot(voter="v1", wave=1, status="counted", answer=text, confidence=1, reasoning=text),
             CastBallot(voter="v2", wave=1, status="counted", answer=[text], confidence=1, reasoning=text),
@@ -283,11 +286,16 @@ def test_the_judge_s_two_orders_are_compared(second: list[str], words: str) -> N
     assert rows_of(markdown, "Judge")[1][:3] == ["ranking", "v1, v2, v3", "v1 > v2 > v3"]
 
 
-def test_one_judgement_is_compared_with_nothing_and_groups_are_told_apart() -> None:
+def test_one_ranking_is_compared_with_nothing() -> None:
+    judgement = Judgement(task="ranking", shown=["v1", "v2"], ranking=["v2", "v1"])
+    told = said(output(judgements=[judgement]))
+    assert "v2 > v1" in told
+    assert "both orders" not in told
+
+
+def test_a_judge_s_groups_are_told_apart() -> None:
     judgement = Judgement(task="grouping", shown=["v1", "v2", "v3"], groups=[["v1", "v3"], ["v2"]])
-    markdown = markdown_of("q", output(judgements=[judgement]))
-    assert rows_of(markdown, "Judge")[1][2] == "v1, v3 / v2"
-    assert "order:" not in text_of(markdown)
+    assert rows_of(markdown_of("q", output(judgements=[judgement])), "Judge")[1][2] == "v1, v3 / v2"
 
 
 def test_ballots_are_told_with_the_first_sentence_of_their_reasoning() -> None:
