@@ -128,7 +128,10 @@ def _of_trimmed(numbers: Sequence[Fraction], cut: int, election: Election) -> Sp
         return None
     kept = numbers[cut : len(numbers) - cut]
     winsorized = [kept[0]] * cut + list(kept) + [kept[-1]] * cut
-    reach = t_quantile(LEVEL, left - 1) * sqrt(_squares(winsorized) / (left * (left - 1)))
+    try:
+        reach = t_quantile(LEVEL, left - 1) * sqrt(_squares(winsorized) / (left * (left - 1)))
+    except OverflowError:  # numbers so far apart that the squares of their distances are no floats
+        return None
     low, high = float(mean(kept)) - reach, float(mean(kept)) + reach
     return Spread(
         low if election.low is None else max(low, election.low),
