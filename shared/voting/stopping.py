@@ -168,7 +168,7 @@ SETTLED: Mapping[str, Callable[[Election, Sequence[Vote], Sequence[float]], bool
     "trimmed_mean": _figures_settled,
     "per_criterion": _figures_settled,
 }
-"""Whether at least one voter who is left could change the decision, by the type of the rule."""
+"""Whether those who are left, at least one, can no longer change the decision, by the type of the rule."""
 
 
 # --- Heads for the leader and its rival ---
@@ -231,6 +231,9 @@ def kept_probability(election: Election, votes: Sequence[Vote], remaining: int) 
     the rivals are all others together, and the share must be reached in the end. Under `veto` the leader must stay
     ahead and the vetoes below their count: at least as likely as the two chances less one. Texts that a judge
     will group are up against all others together, too. As for `top_two`, heads must be what the rule counts.
+
+    It is a model: rivals behind the second are taken not to overtake both, approvals of two options to exclude each
+    other, and the closest comparison to stand for points and eliminations, which can turn on other options, too.
     """
     if count(election, votes).outcome != "decided":
         return 0.0
