@@ -20,7 +20,7 @@ from shared.normalisation import normalised
 from shared.voting.answers import vetoing_answers
 from shared.voting.election import Answer, Election, Verdict, Vote
 from shared.voting.exact import SHARE_TOLERANCE, exact
-from shared.voting.pairwise import duels
+from shared.voting.pairwise import Duels, duels
 from shared.voting.reading import listed_in, text_of
 from shared.voting.rules import count
 
@@ -98,9 +98,10 @@ def _pairs_settled(election: Election, votes: Sequence[Vote], remaining: Sequenc
 
     A completion may still keep a winner who could lose one; nothing here looks into cycles.
     """
-    leaders = count(election, votes).leaders
-    return len(leaders) == 1 and all(
-        ahead - behind > len(remaining) for ahead, behind in _comparisons(election, votes, leaders[0])
+    compared = _duels(election, votes)
+    winner = compared.winner()
+    return winner is not None and all(
+        compared.margin(winner, other) > len(remaining) for other in compared.options if other != winner
     )
 
 
@@ -167,7 +168,7 @@ SETTLED: Mapping[str, Callable[[Election, Sequence[Vote], Sequence[float]], bool
     "trimmed_mean": _figures_settled,
     "per_criterion": _figures_settled,
 }
-"""Whether at least one voter who is left could change the decision, by the type of the rule."""
+"""Whether those who are left, at least one, can no longer change the decision, by the type of the rule."""
 
 
 # --- Heads for the leader and its rival ---
@@ -183,7 +184,10 @@ def top_two(election: Election, votes: Sequence[Vote]) -> tuple[int, int]:
         return 0, 0
     if election.rule.type in {"borda", "condorcet", "instant_runoff"}:
         leader = count(election, votes).leaders[0]
-        return min(_comparisons(election, votes, leader), key=lambda heads: heads[0] - heads[1])
+        compared = _duels(election, votes)
+        rivals = [option for option in compared.options if option != leader]
+        closest = min(rivals, key=lambda rival: compared.margin(leader, rival))
+        return compared.preferring[leader, closest], compared.preferring[closest, leader]
     heads = Counter(answer for vote in votes for answer in _answers_of(vote))
     vetoes = vetoing_answers(election, heads) if isinstance(election.rule, Veto) else ()
     first, second, *_ = [*sorted((heads[answer] for answer in heads if answer not in vetoes), reverse=True), 0, 0]
@@ -194,11 +198,8 @@ def _answers_of(vote: Vote) -> tuple[str, ...]:
     return vote.answer if isinstance(vote.answer, tuple) else (text_of(vote),)
 
 
-def _comparisons(election: Election, votes: Sequence[Vote], option: str) -> list[tuple[int, int]]:
-    """For each other option, how many voters prefer `option` to it, and it to `option`."""
-    preferring = duels(election.options or (), [listed_in(vote) for vote in votes]).preferring
-    others = [other for other in election.options or () if other != option]
-    return [(preferring[option, other], preferring[other, option]) for other in others]
+def _duels(election: Election, votes: Sequence[Vote]) -> Duels:
+    return duels(election.options or (), [listed_in(vote) for vote in votes])
 
 
 # --- Probability ---
@@ -230,6 +231,9 @@ def kept_probability(election: Election, votes: Sequence[Vote], remaining: int) 
     the rivals are all others together, and the share must be reached in the end. Under `veto` the leader must stay
     ahead and the vetoes below their count: at least as likely as the two chances less one. Texts that a judge
     will group are up against all others together, too. As for `top_two`, heads must be what the rule counts.
+
+    It is a model: rivals behind the second are taken not to overtake both, approvals of two options to exclude each
+    other, and the closest comparison to stand for points and eliminations, which can turn on other options, too.
     """
     if count(election, votes).outcome != "decided":
         return 0.0

@@ -51,7 +51,7 @@ def sure(answers: Sequence[Answer]) -> tuple[tuple[Answer, float], ...]:
 
 
 def closed(rule: AnyRule) -> Case:
-    return Case(Election(rule, ABC), sure(ABC), cast=6)
+    return Case(Election(rule, ABC), sure(ABC), cast=10)
 
 
 def opened(rule: AnyRule) -> Case:

@@ -264,6 +264,26 @@ def test_votes_that_no_support_can_settle_go_on_in_whole_waves() -> None:
     assert course(poll_of(Election(Median()), cast, StopDecided()), cast).sizes == (10, 10, 5)
 
 
+def test_the_least_number_of_voters_comes_before_any_stop() -> None:
+    poll = poll_of(closed(Unanimous()), unweighted("ab" * 9), StopDecided(), least=4)
+    numbers = poll_of(Election(Median()), unweighted([1.0] * 18), StopDecided(), least=12)
+
+    assert poll.step(2, [Vote("", "a"), Vote("", "b")]).size == 2
+    assert numbers.step(0, []) == Step(12)
+
+
+def test_support_on_a_ranking_puts_the_strongest_rival_last() -> None:
+    poll = poll_of(closed(Borda()), unweighted([ABC] * 9), StopDecided(), least=3)
+
+    assert poll.step(3, [Vote("", ABC)] * 3) == Step(3)
+
+
+def test_a_veto_is_not_what_a_wave_supports() -> None:
+    poll = poll_of(closed(Veto(answer="a")), unweighted("b" * 40), StopDecided(), least=3)
+
+    assert poll.step(0, []) == Step(10)
+
+
 def test_who_failed_was_asked_and_can_change_nothing_any_more() -> None:
     poll = poll_of(closed(Plurality()), unweighted("a" * 9), StopDecided())
     votes = [Vote(f"v{place}", "a") for place in range(4)]
