@@ -194,6 +194,17 @@ async def test_a_judge_who_groups_by_itself_is_obeyed(chorus: Chorus) -> None:
     assert len(result["judges"]) == 1
 
 
+async def test_a_judge_who_puts_an_answer_into_two_groups_has_failed(chorus: Chorus) -> None:
+    both = judge(groups=[["answer-1", "answer-2"], ["answer-2", "answer-3"]])
+    free = vote(jury("Go", "Wait", "Ask"), {"type": "free"}, rule="self_consistency", judge=both)
+    result = await chorus.run("voting", free)
+
+    assert verdict(result) == ("partial", "aggregation_failed")
+    assert (result["output"]["outcome"], result["output"]["judgements"]) == ("tie", [])
+    assert result["judges"][0]["error"]["code"] == "invalid_output"
+    assert "answer-2" in result["judges"][0]["error"]["message"]
+
+
 async def test_a_failed_judge_alone_is_asked_again_by_a_redrive(chorus: Chorus) -> None:
     once = {"instructions": "Judge. [[fault:bad-request*1]] once"}
     first = await chorus.run("voting", vote(jury("ash", "birch"), TREES, tie_break="judge", judge=once))
