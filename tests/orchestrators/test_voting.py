@@ -82,8 +82,8 @@ def test_ballots_are_in_voter_order_whoever_answers_first() -> None:
     ballots = drive.ended["output"]["ballots"]
     assert [given["voter"] for given in ballots] == ["voter-1", "voter-2", "voter-3"]
     assert ballots[0] == {
-        "voter": "voter-1", "wave": 1, "status": "counted", "model": None, "answer": "yes", "confidence": 0.8, "weight": 1.0,
-        "reasoning": "because yes", "evidence": ["it is ready"], "why": None,
+        "voter": "voter-1", "wave": 1, "status": "counted", "model": None, "answer": "yes", "confidence": 0.8,
+        "weight": 1.0, "reasoning": "because yes", "evidence": ["it is ready"], "why": None,
     }  # fmt: skip
 
 
