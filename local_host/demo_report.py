@@ -11,6 +11,8 @@ from typing import Any, cast
 from pydantic import JsonValue
 from rich import box
 from rich.console import Console, RenderableType
+from rich.markdown import Markdown
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -98,7 +100,7 @@ def print_run(console: Console, run: DemoRun, result: RunResult) -> None:
             _print_reduction(console, result, result.output)
         case None:
             console.print(Text(f"{run.title} has no output.", style="red"))
-    for outcome in [*result.outcomes, *([result.aggregation] if result.aggregation else [])]:
+    for outcome in [*result.outcomes, *([result.aggregation] if result.aggregation else []), *result.judges]:
         if outcome.error is not None:
             console.print(Text(f"   {outcome.name} {outcome.status}: {_clean(outcome.error.message)}", style="red"))
     console.print(Text(f"   {cost_line(result)}", style=STATUS_STYLE[result.status]))
@@ -144,21 +146,7 @@ def _print_sections(console: Console, result: RunResult, output: SectioningOutpu
 
 
 def _print_decision(console: Console, output: VotingOutput) -> None:
-    tally = Table(box=None, padding=(0, 2), show_header=False)
-    for line in output.tally:
-        cells = round(line.share * BAR_CELLS)
-        bar = Text("█" * cells + "·" * (BAR_CELLS - cells), style="cyan")
-        tally.add_row(Text(_clean(line.answer)), bar, f"{line.votes} of {output.counted}", ", ".join(line.voters))
-    console.print(tally)
-    decided = f"Decision: {output.decision}" if output.decision else f"No decision ({output.outcome})"
-    console.print(Text(f"   {_clean(decided)}", style="bold"))
-    reasons = Table(box=box.SIMPLE_HEAD)
-    reasons.add_column("voter", no_wrap=True)
-    reasons.add_column("vote", no_wrap=True)
-    reasons.add_column("reason")
-    for vote in output.votes:
-        reasons.add_row(vote.voter, Text(_clean(vote.answer)), Text(_clean(vote.reasoning)))
-    console.print(reasons)
+    console.print(Padding(Markdown(output.markdown), (0, 3)))
 
 
 def _print_reduction(console: Console, result: RunResult, output: MapReduceOutput) -> None:

@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `offline-model`."""
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"default {DEFAULT_PORT}; 0 takes a free one")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
+    parser.add_argument(
+        "--directed-answers", action="store_true", help="obey markers in prompts: [[answer:JSON]] is what is answered"
+    )
     add_fault_arguments(parser)
 
 
@@ -50,7 +53,11 @@ async def _serve(args: argparse.Namespace, faults: Faults) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with OfflineModel(
-        faults=faults, directed_faults=args.directed_faults, host=args.host, port=args.port
+        faults=faults,
+        directed_faults=args.directed_faults,
+        directed_answers=args.directed_answers,
+        host=args.host,
+        port=args.port,
     ) as model:
         print(f"Offline model on {model.base_url}", flush=True)
         await stop.wait()

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,64 +35,95 @@ STOP_GRACE_S = 1.0
 
 def fan_out(run: Run, branches: Sequence[Branch]) -> Generator[Task[Any], Any, FannedOut]:
     """Run `branches`, but for those whose outcomes a redrive reuses, until all have ended or no more is needed."""
-    return (yield from flown(run, branches, run.policy, run.reused))
+    flight = Flight(run, run.policy, reused=run.reused, expected=len(branches))
+    return (yield from flight.flown(branches))
 
 
-def call_aggregator(run: Run, branch: Branch) -> Generator[Task[Any], Any, FannedOut]:
-    """Run the one `branch` that makes an answer of the others'."""
-    return (yield from flown(run, [branch], run.aggregation_policy, {}))
-
-
-def flown(
-    run: Run, branches: Sequence[Branch], policy: RunPolicy, reused: Mapping[str, BranchOutcome]
+def fan_out_in_waves(
+    run: Run, most: int, next_wave: Callable[[Sequence[BranchOutcome]], Sequence[Branch]]
 ) -> Generator[Task[Any], Any, FannedOut]:
-    """Run those of `branches` that are not `reused` under `policy`."""
-    schedule = Schedule(
-        [branch for branch in branches if branch.name not in reused],
-        policy,
-        run_deadline=run.deadline,
-        budget=run.budget,
-        key=run.context.instance_id,
-        reused=len(reused),
-    )
-    flight = Flight(run, schedule)
-    yield from flight.until_it_lands()
-    outcomes = [reused.get(branch.name) or flight.outcome(branch.name) for branch in branches]
-    return FannedOut(outcomes, flight.interruption(outcomes))
+    """The same for at most `most` branches that are not all known: `next_wave` names more, given all outcomes so far.
+
+    Policy, window, hedging and budget are those of one run, however many waves there are.
+    """
+    flight = Flight(run, run.policy, reused=run.reused, expected=most)
+    while not flight.is_cut and (wave := next_wave(flight.outcomes())):
+        flight.board(wave)
+        yield from flight.fly()
+    return (yield from flight.land())
+
+
+def call_aggregators(run: Run, branches: Sequence[Branch]) -> Generator[Task[Any], Any, FannedOut]:
+    """Run the `branches` that make an answer of the others'."""
+    flight = Flight(run, run.aggregation_policy, reused={}, expected=len(branches))
+    return (yield from flight.flown(branches))
 
 
 class Flight:
-    """A fan-out under way: the schedule decides, this carries out."""
+    """A fan-out under way: the schedule decides, this carries out.
 
-    def __init__(self, run: Run, schedule: Schedule) -> None:
+    At most `expected` branches come aboard. `reused` outcomes stand for the branches of their names.
+    """
+
+    def __init__(self, run: Run, policy: RunPolicy, *, reused: Mapping[str, BranchOutcome], expected: int) -> None:
         self._run = run
         self._context: DurableOrchestrationContext = run.context
-        self._schedule = schedule
+        self._schedule = Schedule(
+            policy, expected=expected, run_deadline=run.deadline, budget=run.budget, key=run.context.instance_id
+        )
+        self._reused = reused
+        self._aboard: list[Branch] = []
         self._tasks: dict[Call, Task[Any]] = {}
         self._cut_by: Interruption | None = None
         self._alarm = Alarm(self._context)
         self._arrivals = Arrivals(self._wants_turn)
 
-    def until_it_lands(self) -> Generator[Task[Any], Any]:
+    def flown(self, branches: Sequence[Branch]) -> Generator[Task[Any], Any, FannedOut]:
+        """All of it, for branches that are all known."""
+        self.board(branches)
+        yield from self.fly()
+        return (yield from self.land())
+
+    def board(self, branches: Sequence[Branch]) -> None:
+        """Take more branches."""
+        self._aboard += branches
+        own = [branch for branch in branches if branch.name not in self._reused]
+        self._schedule.add(own, reused=len(branches) - len(own))
+
+    def fly(self) -> Generator[Task[Any], Any]:
         """Start calls and wait until every branch is decided, or there is no need to wait for the others."""
         if not self._is_over():
             self._take_turn()
-            if self._tasks and not self._schedule.finished:
-                first_wave = self._context.task_all(list(self._tasks.values()))
+            if (started := self._in_flight()) and not self._schedule.finished:
+                first_wave = self._context.task_all([self._tasks[call] for call in started])
                 yield self._run.until(first_wave, self._arrivals.next(), *self._alarm.tasks)
         while not self._is_over():
             self._take_turn()
             if not self._schedule.finished:
                 yield self._run.until(self._arrivals.next(), *self._alarm.tasks)
         self._alarm.disarm()
+
+    def land(self) -> Generator[Task[Any], Any, FannedOut]:
+        """Start no more; calls that are still out are told to stop, and get a moment for their account."""
         self._cut_by = self._reason()
         self._schedule.close()
         if self._cut_by is not None and (calls := self._in_flight()):
             yield from self._stop(calls)
         else:
             self._tell_losers()
+        outcomes = self.outcomes()
+        return FannedOut(outcomes, self._interruption(outcomes))
 
-    def outcome(self, branch: str) -> BranchOutcome:
+    @property
+    def is_cut(self) -> bool:
+        """Whether something ends the fan-out before its branches do."""
+        return self._reason() is not None
+
+    def outcomes(self) -> list[BranchOutcome]:
+        """What became of the branches aboard, in their order."""
+        return [self._reused.get(branch.name) or self._outcome(branch.name) for branch in self._aboard]
+
+    def _outcome(self, branch: str) -> BranchOutcome:
         """What became of a branch."""
         return outcome_of(
             self._schedule.records[branch],
@@ -101,7 +132,7 @@ class Flight:
             now=self._context.current_utc_datetime,
         )
 
-    def interruption(self, outcomes: Sequence[BranchOutcome]) -> Interruption | None:
+    def _interruption(self, outcomes: Sequence[BranchOutcome]) -> Interruption | None:
         """What kept branches from their own end; a deadline that passed when all was done is no reason."""
         if self._cut_by == "deadline_exceeded" and not any(outcome.status == "timed_out" for outcome in outcomes):
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from orchestrators.fan_out import call_aggregator, fan_out
+from orchestrators.fan_out import call_aggregators, fan_out
 from orchestrators.run import FannedOut, Run
 from shared.aggregation.concatenation import concatenated
 from shared.branching import document_branches, reducer_of
@@ -34,7 +34,7 @@ def map_reduce(context: DurableOrchestrationContext) -> Generator[Task[Any], Any
     if not run.may_call(mapped):
         return run.end(mapped, reduced(mapped, reduction=None))
     run.enter("aggregation", total=len(request.documents))
-    reduction = yield from call_aggregator(run, reduction_branch(request, mapped))
+    reduction = yield from call_aggregators(run, [reduction_branch(request, mapped)])
     return run.end(mapped, reduced(mapped, reduction), reduction)
 
 

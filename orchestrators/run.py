@@ -115,12 +115,17 @@ class Run:
         )
 
     def end(
-        self, branches: FannedOut, output: PatternOutput | None, aggregation: FannedOut | None = None
+        self,
+        branches: FannedOut,
+        output: PatternOutput | None,
+        aggregation: FannedOut | None = None,
+        judges: FannedOut | None = None,
     ) -> dict[str, Any]:
-        """The run's `RunResult`, as the orchestration returns it."""
+        """The run's `RunResult`, as the orchestration returns it: with its aggregation, or the judges of its vote."""
         cast(Any, self.deadline_timer).cancel()
-        status, reason = self._verdict(branches, aggregation)
         aggregated = aggregation.outcomes if aggregation else []
+        judged = judges.outcomes if judges else []
+        status, reason = self._verdict(branches, aggregation or judges)
         result = RunResult(
             id=self.context.instance_id,
             pattern=self.pattern,
@@ -130,9 +135,10 @@ class Run:
             output=output,
             missing=branches.missing,
             outcomes=branches.outcomes,
-            reused=list(self.reused),
+            reused=[outcome.name for outcome in branches.outcomes if outcome.name in self.reused],
             aggregation=aggregated[0] if aggregated else None,
-            usage=self._usage([*branches.outcomes, *aggregated]),
+            judges=judged,
+            usage=self._usage([*branches.outcomes, *aggregated, *judged]),
             policy=self.policy,
             started_at=self.started_at,
             ended_at=self.context.current_utc_datetime,

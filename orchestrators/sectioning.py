@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from orchestrators.fan_out import call_aggregator, fan_out
+from orchestrators.fan_out import call_aggregators, fan_out
 from orchestrators.run import FannedOut, Run
 from shared.aggregation.concatenation import concatenated
 from shared.aggregation.merge import merged
@@ -35,7 +35,7 @@ def sectioning(context: DurableOrchestrationContext) -> Generator[Task[Any], Any
     if request.aggregation != "synthesize" or not run.may_call(sections):
         return run.end(sections, joined(request, sections))
     run.enter("aggregation", total=len(request.sections))
-    synthesis = yield from call_aggregator(run, synthesis_branch(request, sections))
+    synthesis = yield from call_aggregators(run, [synthesis_branch(request, sections)])
     return run.end(sections, synthesized(request, sections, synthesis), synthesis)
 
 

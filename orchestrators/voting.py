@@ -1,20 +1,28 @@
-"""Voting: the same question to every voter, then a count."""
+"""Voting: the same question to voters, wave after wave until enough is known, then a count.
+
+1. Voters are asked in waves: each is a fan-out. The votes so far say who is asked next, or that nobody is.
+2. The rule counts. Where it takes a judge, or a tie does, the judge is called.
+3. The result has the decision, every ballot, and how far they can be trusted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
-from orchestrators.fan_out import fan_out
-from orchestrators.run import Run
-from shared.aggregation.consensus import decide
-from shared.branching import voter_branches
+from orchestrators.fan_out import call_aggregators, fan_out_in_waves
+from orchestrators.run import FannedOut, Run
 from shared.contracts.base import restored
-from shared.contracts.branch import BranchOutcome
+from shared.contracts.branch import Branch, BranchOutcome
 from shared.contracts.run import RunInput
-from shared.contracts.voting import Vote, VotingRequest
+from shared.contracts.voting import VotingRequest
+from shared.voting.counting import Counting
+from shared.voting.decision import voting_output
+from shared.voting.polling import Polling
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from azure.durable_functions import DurableOrchestrationContext
     from durabletask.task import Task
 
@@ -24,18 +32,36 @@ def voting(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, di
     given = restored(RunInput, context.get_input())
     request = restored(VotingRequest, given.request)
     run = Run.start(context, "voting", request.policy, given.redrive)
-    voters = voter_branches(request)
-    run.enter("branches", total=len(voters))
-    ballots = yield from fan_out(run, voters)
-    if not run.wants_answer(ballots):
-        return run.end(ballots, output=None)
-    return run.end(ballots, decide(votes_of(ballots.succeeded), request.ballot, asked=len(voters)))
+    polling = Polling(request)
+    asked = yield from ask(run, polling)
+    if not run.wants_answer(asked):
+        return run.end(asked, output=None)
+    counting = Counting(polling.box(asked.outcomes))
+    judges = FannedOut([])
+    if run.may_call(asked):
+        counting, judges = yield from consult(run, counting)
+    reason = "interrupted" if asked.interruption else polling.reason(asked.outcomes)
+    return run.end(asked, voting_output(counting, reason), judges=judges)
 
 
-def votes_of(outcomes: Sequence[BranchOutcome]) -> list[Vote]:
-    """The votes cast, in voter order. Their shape was checked against the ballot when they came in."""
-    votes: list[Vote] = []
-    for outcome in outcomes:
-        cast_vote = cast(dict[str, Any], outcome.output)
-        votes.append(Vote(voter=outcome.name, answer=cast_vote["answer"], reasoning=cast_vote["reasoning"]))
-    return votes
+def ask(run: Run, polling: Polling) -> Generator[Task[Any], Any, FannedOut]:
+    """Ask voters until enough is known."""
+
+    def next_wave(outcomes: Sequence[BranchOutcome]) -> list[Branch]:
+        voters = polling.next_wave(outcomes)
+        if voters:
+            run.enter("branches", total=len(outcomes) + len(voters))
+        return voters
+
+    return (yield from fan_out_in_waves(run, polling.most, next_wave))
+
+
+def consult(run: Run, counting: Counting) -> Generator[Task[Any], Any, tuple[Counting, FannedOut]]:
+    """Call the judge for all that the count needs, as far as it answers."""
+    judges = FannedOut([])
+    while judges.interruption is None and (questions := counting.questions()):
+        run.enter("aggregation", total=len(counting.box.outcomes))
+        heard = yield from call_aggregators(run, questions)
+        judges = FannedOut([*judges.outcomes, *heard.outcomes], heard.interruption)
+        counting = counting.heard(heard.outcomes)
+    return counting, judges

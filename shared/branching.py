@@ -9,8 +9,10 @@ from shared.contracts.branch import Branch
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.run import Pattern
 from shared.contracts.sectioning import SectioningRequest
-from shared.contracts.voting import VotingRequest, ballot_schema
-from shared.prompts import DEFAULT_SYNTHESIZER_INSTRUCTIONS, ballot_prompt, document_prompt, section_prompt
+from shared.contracts.voting import VotingRequest
+from shared.prompts import DEFAULT_SYNTHESIZER_INSTRUCTIONS, document_prompt, section_prompt
+from shared.voting.judging import judges_of, tie_breakers_of
+from shared.voting.voters import voter_branches
 
 Request = SectioningRequest | VotingRequest | MapReduceRequest
 REQUESTS: Mapping[Pattern, type[Request]] = {
@@ -45,16 +47,6 @@ def section_branches(request: SectioningRequest) -> list[Branch]:
     ]
 
 
-def voter_branches(request: VotingRequest) -> list[Branch]:
-    """A branch for each voter; the ballot gives every vote its shape."""
-    prompt = ballot_prompt(request.question, request.context, request.ballot)
-    schema = ballot_schema(request.ballot)
-    return [
-        Branch(name=agent.name, agent=agent.model_copy(update={"output_schema": schema}), prompt=prompt)
-        for agent in request.agents()
-    ]
-
-
 def document_branches(request: MapReduceRequest) -> list[Branch]:
     """A branch for each document, in the request's order."""
     agent = request.map.with_defaults(request.defaults)
@@ -72,8 +64,17 @@ def reducer_of(request: MapReduceRequest) -> AgentSpec:
     return request.reduce.with_defaults(request.defaults)
 
 
-def aggregator_of(request: Request) -> AgentSpec | None:
-    """The agent that is called once the branches have ended; None when the answer is made without one."""
-    if isinstance(request, SectioningRequest) and request.aggregation == "synthesize":
-        return synthesizer_of(request)
-    return reducer_of(request) if isinstance(request, MapReduceRequest) else None
+def aggregators_of(request: Request) -> list[AgentSpec]:
+    """The agent of each call that follows once the branches have ended; none when the answer is made without one."""
+    match request:
+        case SectioningRequest():
+            return [synthesizer_of(request)] if request.aggregation == "synthesize" else []
+        case MapReduceRequest():
+            return [reducer_of(request)]
+        case VotingRequest():
+            return judges_of(request)
+
+
+def possible_aggregators_of(request: Request) -> list[AgentSpec]:
+    """The same for calls that follow only if there is need: to break a tie."""
+    return tie_breakers_of(request) if isinstance(request, VotingRequest) else []

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
-from shared.branching import Request, aggregator_of, branches_of
+from shared.branching import Request, aggregators_of, branches_of, possible_aggregators_of
 from shared.contracts.agent import AgentSpec
 from shared.contracts.estimate import CallEstimate, RunEstimate, TokenEstimate
 from shared.contracts.policy import RunPolicy
 from shared.contracts.run import Pattern
+from shared.contracts.voting import VotingRequest
 from shared.token_estimate import estimated_input_tokens, estimated_output_tokens
 
 
@@ -20,28 +21,34 @@ def estimate(pattern: Pattern, request: Request) -> RunEstimate:
     outputs = [estimated_output_tokens(branch.agent) for branch in branches]
     inputs = [estimated_input_tokens(branch.agent, branch.prompt) for branch in branches]
     agents = [branch.agent for branch in branches]
-    if (aggregator := aggregator_of(request)) is not None:
-        inputs.append(estimated_input_tokens(aggregator, "") + sum(outputs))
+    aggregators = aggregators_of(request)
+    answers = sum(outputs)
+    for aggregator in aggregators:
+        inputs.append(estimated_input_tokens(aggregator, "") + answers)
         outputs.append(estimated_output_tokens(aggregator))
     total = sum(inputs) + sum(outputs)
+    least = request.least_voters if isinstance(request, VotingRequest) else len(branches)
+    calls = CallEstimate(
+        at_least=least + len(aggregators),
+        expected=len(inputs),
+        at_most=most_calls(agents, [*aggregators, *possible_aggregators_of(request)], policy),
+    )
     return RunEstimate(
         pattern=pattern,
         branches=len(branches),
-        model_calls=CallEstimate(expected=len(inputs), at_most=most_calls(agents, aggregator, policy)),
+        model_calls=calls,
         tokens=TokenEstimate(input_tokens=sum(inputs), output_tokens=sum(outputs), total_tokens=total),
         within_budget=None if policy.max_total_tokens is None else total <= policy.max_total_tokens,
         policy=policy,
     )
 
 
-def most_calls(agents: Sequence[AgentSpec], aggregator: AgentSpec | None, policy: RunPolicy) -> int:
+def most_calls(agents: Sequence[AgentSpec], aggregators: Sequence[AgentSpec], policy: RunPolicy) -> int:
     """The calls of a run in which everything is retried, repaired and hedged as often as it may be."""
     hedges = ceil(len(agents) * policy.max_hedge_percentage / 100) if policy.hedges else 0
     calls = policy.attempts * sum(map(calls_per_attempt, agents)) + hedges * max(map(calls_per_attempt, agents))
-    if aggregator is not None:
-        aggregation_hedges = 1 if policy.hedge_after_s is not None else 0
-        calls += (policy.attempts + aggregation_hedges) * calls_per_attempt(aggregator)
-    return calls
+    aggregation_hedges = 1 if policy.hedge_after_s is not None else 0
+    return calls + sum((policy.attempts + aggregation_hedges) * calls_per_attempt(each) for each in aggregators)
 
 
 def calls_per_attempt(agent: AgentSpec) -> int:

@@ -38,8 +38,8 @@ from shared.errors import (
 from shared.json_values import as_encodable
 from shared.model_answers import ChatAnswer, ResponseAnswer
 from shared.prompts import instructions_for
-from shared.schemas import is_strict
 from shared.settings import ModelSettings
+from shared.strict_mode import strict_form
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -274,9 +274,11 @@ def _http_date(raw: str) -> datetime | None:
 
 
 def _schema_format(agent: AgentSpec) -> dict[str, Any]:
+    """The shape of the answer: held to by the service where strict mode has a form of it, else sent as guidance."""
     schema = agent.output_schema or {}
+    strict = strict_form(schema)
     name = "".join(character if character.isalnum() else "_" for character in agent.name)
-    return {"name": name, "schema": schema, "strict": is_strict(schema)}
+    return {"name": name, "schema": schema if strict is None else strict, "strict": strict is not None}
 
 
 @contextmanager

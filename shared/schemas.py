@@ -28,15 +28,6 @@ UNSUPPORTED_KEYWORDS: Mapping[str, str] = {
 }
 """Keywords that are rejected, and what to write instead: they move references' base, or match by Python's `re`."""
 
-STRICT_KEYWORDS = frozenset({
-    "$defs", "$ref", "additionalProperties", "anyOf", "const", "description", "enum", "items", "properties", "required",
-    "title", "type",
-})  # fmt: skip
-"""What the strict modes of OpenAI and Azure OpenAI both take; a request with any other keyword is rejected."""
-
-MAX_STRICT_PROPERTIES = 100
-MAX_STRICT_DEPTH = 5
-
 _checks: ContextVar[list[int]] = ContextVar("checks")
 
 
@@ -94,43 +85,6 @@ def first_violation(value: object, schema: Mapping[str, Any]) -> str | None:
     finally:
         _checks.reset(token)
     return None if error is None else f"{error.json_path}: {_short(error.message)}"
-
-
-def is_strict(schema: Mapping[str, Any]) -> bool:
-    """Whether OpenAI's strict mode takes it: every object closed with all its properties required, and no keyword
-    beyond `STRICT_KEYWORDS`. What does not fit is sent as guidance, and the answer is validated here either way.
-    """
-    properties, deepest = 0, 0
-    stack: list[tuple[int, object]] = [(1, schema)]
-    while stack:
-        depth, node = stack.pop()
-        if not isinstance(node, Mapping) or not _fits_strict(cast(Mapping[str, Any], node)):
-            return False
-        children = cast(Mapping[str, Any], node)
-        own = list(children.get("properties", {}).values())
-        properties, deepest = properties + len(own), max(deepest, depth)
-        stack.extend((depth + 1, child) for child in own)
-        stack.extend((depth + 1, child) for child in ([children["items"]] if "items" in children else []))
-        stack.extend((depth, child) for child in children.get("anyOf", []))
-        stack.extend((1, child) for child in children.get("$defs", {}).values())
-    return "anyOf" not in schema and properties <= MAX_STRICT_PROPERTIES and deepest <= MAX_STRICT_DEPTH
-
-
-def _fits_strict(node: Mapping[str, Any]) -> bool:
-    """Whether strict mode takes this schema, without those in it."""
-    kind = node.get("type")
-    kinds = cast(list[object], kind) if isinstance(kind, list) else [kind]
-    if not STRICT_KEYWORDS.issuperset(node) or not node.keys() & {"type", "anyOf", "$ref"}:
-        return False
-    if "$ref" in node:
-        return len(node) == 1
-    if "array" in kinds and "items" not in node:
-        return False
-    if "object" not in kinds and "properties" not in node:
-        return True
-    return node.get("additionalProperties") is False and set(node.get("properties", {})) == set(
-        node.get("required", [])
-    )
 
 
 def _check_keywords(node: Mapping[str, Any]) -> None:

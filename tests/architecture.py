@@ -21,13 +21,16 @@ ALLOWED: Mapping[str, Sequence[str]] = {
         "shared.backoff", "shared.branching", "shared.estimation", "activities.names",
     ),
     "orchestrators": (
-        "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.branching",
-        "shared.prompts", "activities.names",
+        "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.voting",
+        "shared.branching", "shared.prompts", "activities.names",
     ),
     "activities": ("activities", "shared"),
     "shared": ("shared",),
     "shared.contracts": ("shared.contracts", "shared.schemas", "shared.normalisation"),
     "shared.aggregation": ("shared.aggregation", "shared.contracts", "shared.prompts", "shared.normalisation"),
+    "shared.voting": (
+        "shared.voting", "shared.contracts", "shared.aggregation.completion", "shared.normalisation", "shared.prompts",
+    ),
     "shared.scheduling": (
         "shared.scheduling", "shared.contracts", "shared.aggregation.completion", "shared.backoff", "shared.errors",
         "shared.token_estimate",
@@ -36,9 +39,9 @@ ALLOWED: Mapping[str, Sequence[str]] = {
 """What the modules of a package may import of our own; the longest name that fits a module counts."""
 
 PURE_LIBRARIES = {
-    "__future__", "bisect", "collections", "contextvars", "dataclasses", "datetime", "durabletask.task", "functools",
-    "hashlib", "heapq", "html", "json", "jsonschema", "math", "pydantic", "pydantic_core", "re", "re2", "referencing",
-    "typing", "unicodedata",
+    "__future__", "bisect", "collections", "contextvars", "dataclasses", "datetime", "durabletask.task", "fractions",
+    "functools", "hashlib", "heapq", "html", "itertools", "json", "jsonschema", "math", "pydantic", "pydantic_core",
+    "re", "re2", "referencing", "typing", "unicodedata",
 }  # fmt: skip
 """What pure code may import: no clock, no random, no I/O, no environment. Of the SDK, only what tasks are."""
 

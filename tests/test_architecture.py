@@ -126,7 +126,7 @@ def test_every_module_of_production_has_a_rule() -> None:
 
 # Purity
 
-PURE_PACKAGES = {"orchestrators", "shared.aggregation", "shared.contracts", "shared.scheduling"}
+PURE_PACKAGES = {"orchestrators", "shared.aggregation", "shared.contracts", "shared.scheduling", "shared.voting"}
 PURE_MODULES = {
     "activities", "activities.names", "shared", "shared.backoff", "shared.branching", "shared.errors",
     "shared.json_values", "shared.normalisation", "shared.prompts", "shared.schemas", "shared.token_estimate",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import azure.functions as func
 from pydantic import ValidationError
@@ -15,7 +15,20 @@ from pydantic_core import ErrorDetails
 PROBLEM_JSON = "application/problem+json"
 MAX_LISTED_ERRORS = 20
 
-UNION_TAGS: Mapping[str | int | None, Collection[str]] = {"ballot": ("choice", "free"), "voters": ("count", "jury")}
+MAX_MESSAGE_CHARS = 1_000
+MAX_QUOTED_CHARS = 60
+"""Messages and paths quote the body, which may be a megabyte."""
+
+UNION_TAGS: Mapping[str | int | None, Collection[str]] = {
+    "ballot": ("choice", "approval", "ranking", "score", "number", "boolean", "free"),
+    "voters": ("count", "jury", "plan"),
+    "rule": (
+        "plurality", "majority", "supermajority", "unanimous", "veto", "weighted", "approval", "borda",
+        "instant_runoff", "condorcet", "median", "trimmed_mean", "per_criterion", "self_consistency", "best_of",
+    ),
+    "answer": ("text", "boolean"),
+    "stop": ("fixed", "decided", "confident"),
+}  # fmt: skip
 """What pydantic puts into a location after a field that is a union, to say which of its members was meant."""
 
 
@@ -76,27 +89,58 @@ def from_validation(error: ValidationError, body: object) -> Problem:
 
 
 def _field_error(item: ErrorDetails, body: object) -> FieldError:
-    """One error of pydantic's; a misfit of several fields names the one to look at by itself."""
-    path, message = field_path(item["loc"], body), item["msg"].removeprefix("Value error, ")
-    if item["type"] == "misfit":
-        field: str = item.get("ctx", {})["path"]
-        path = field if path == "$" else f"{path}.{field}"
-    return FieldError(path, message)
+    """One error of pydantic's, told at the field that the caller has to look at."""
+    context = item.get("ctx", {})
+    path, value, left_out = _followed(item["loc"], body)
+    message = item["msg"].removeprefix("Value error, ")
+    match item["type"]:
+        case "misfit":
+            path = context["path"] if path == "$" else f"{path}.{context['path']}"
+        case "union_tag_invalid":
+            message = f"{context['tag'][:MAX_QUOTED_CHARS]!r} is none of {context['expected_tags']}"
+            path = _discriminator(path, value, context)
+        case "union_tag_not_found":
+            message = f"say which: {', '.join(map(repr, UNION_TAGS[item['loc'][-1]]))}"
+            path = _discriminator(path, value, context)
+        case "missing" if left_out:
+            message = f"this takes {left_out!r} too: spell it out as an object"
+        case _:
+            pass
+    return FieldError(_short(path), _short(message))
 
 
 def field_path(location: Sequence[str | int], body: object) -> str:
     """pydantic's location as a path into `body`, without the tags of unions, which are no fields."""
-    path, current, field = "", body, None
+    return _followed(location, body)[0]
+
+
+def _followed(location: Sequence[str | int], body: object) -> tuple[str, object, str | None]:
+    """The path to a location, the value there, and the location's last field if what the caller wrote has no fields."""
+    path, field, left_out = "", None, None
+    current = body
     for position, key in enumerate(location):
         last = position == len(location) - 1
         if isinstance(key, int):
             path += f"[{key}]"
             current = _item(current, key)
-        elif key not in UNION_TAGS.get(field, ()) and isinstance(current, Mapping) and (last or key in current):
+        elif key in UNION_TAGS.get(field, ()):
+            pass
+        elif isinstance(current, Mapping) and (last or key in current):
             path += f".{key}"
             current = _item(current, key)
+        elif last:
+            left_out = key
         field = key
-    return path.removeprefix(".") or "$"
+    return path.removeprefix(".") or "$", cast(object, current), left_out
+
+
+def _discriminator(path: str, value: object, context: Mapping[str, Any]) -> str:
+    """Where the caller names the member of a union: in a field of the object, or, in short, in its place."""
+    return f"{path}.{context['discriminator'].strip("'")}" if isinstance(value, Mapping) else path
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]}…"
 
 
 def _item(container: Any, key: str | int) -> object:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
 from shared.branching import branches_of
 from shared.contracts.base import restored
 from shared.contracts.branch import BranchError, BranchOutcome, Usage
+from shared.contracts.jury import StopFixed
 from shared.contracts.run import RunResult
+from shared.contracts.voting import VotingRequest
 from triggers.calls import BranchCalls, status_after, utc
 from triggers.problems import Problem
 from triggers.views import RunState, calls_by_branch, child_states
@@ -34,9 +36,13 @@ async def result_json(client: DurableFunctionsClient, run: RunState) -> str:
 
 
 async def result_of(client: DurableFunctionsClient, run: RunState) -> RunResult:
-    """An ended run's `RunResult`; needs the run's payloads."""
+    """An ended run's `RunResult` without its output; needs the run's payloads.
+
+    What runs and branches came to is read here, not what was made of it: versions differ most in that.
+    """
+    told = json.loads(await result_json(client, run))
     try:
-        return restored(RunResult, json.loads(await result_json(client, run)))
+        return restored(RunResult, {**cast(dict[str, Any], told), "output": None} if isinstance(told, dict) else told)
     except ValidationError as exc:
         raise unreadable(run) from exc
 
@@ -60,7 +66,8 @@ def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunRe
     ended_at = utc(run.state.last_updated_at)
     calls = calls_by_branch(run, children)
     outcomes = outcomes_of(run, calls, error)
-    aggregation = [called.outcome(error, ended_at) for name, called in calls.items() if name.startswith("~")]
+    ours = [called.outcome(error, ended_at) for name, called in calls.items() if name.startswith("~")]
+    judges, aggregation = (ours, []) if run.pattern == "voting" else ([], ours)
     redrive = run.redrive
     reused = [outcome.name for outcome in redrive.reused] if redrive else []
     return RunResult(
@@ -73,7 +80,8 @@ def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunRe
         outcomes=outcomes,
         reused=reused,
         aggregation=aggregation[0] if aggregation else None,
-        usage=sum((o.usage for o in [*outcomes, *aggregation] if o.name not in reused), start=Usage()),
+        judges=judges,
+        usage=sum((o.usage for o in [*outcomes, *ours] if o.name not in reused), start=Usage()),
         policy=run.request.policy.effective() if run.request else None,
         started_at=utc(run.state.created_at),
         ended_at=ended_at,
@@ -82,7 +90,10 @@ def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunRe
 
 
 def outcomes_of(run: RunState, calls: Mapping[str, BranchCalls], error: BranchError) -> list[BranchOutcome]:
-    """An outcome for each branch of the request, in its order; `error` is that of the run."""
+    """An outcome for each branch of the request, in its order; `error` is that of the run.
+
+    Of a vote that asks its voters in waves, only for those who were asked.
+    """
     reused = {outcome.name: outcome for outcome in run.redrive.reused} if run.redrive else {}
     ended_at = utc(run.state.last_updated_at)
 
@@ -93,4 +104,8 @@ def outcomes_of(run: RunState, calls: Mapping[str, BranchCalls], error: BranchEr
             return calls[name].outcome(error, ended_at)
         return BranchOutcome(name=name, status=status_after(error), error=error, started_at=ended_at, ended_at=ended_at)
 
-    return [outcome_of(branch.name) for branch in branches_of(run.request)] if run.request else []
+    request = run.request
+    names = [branch.name for branch in branches_of(request)] if request else []
+    if isinstance(request, VotingRequest) and not isinstance(request.effective_stop, StopFixed):
+        names = [name for name in names if name in reused or name in calls]
+    return [outcome_of(name) for name in names]

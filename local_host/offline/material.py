@@ -23,6 +23,8 @@ STRAY_TAG = re.compile(rf"</?(?:{DATA_TAGS})(?:\s[^<>]*)?>")
 NAMING_ATTRIBUTES = ("name", "id", "title", "voter", "source")
 QUESTION_TAGS = ("question",)
 OPTION_TAGS = ("options",)
+# What scores are asked for is told once more by the schema of the answer.
+CRITERIA_TAGS = ("criteria",)
 # Names of what the prompt lacks, one a line.
 MISSING_TAGS = ("missing",)
 TASK_TAGS = ("task", "instructions")
@@ -60,7 +62,8 @@ class Block:
 class Material:
     """What one prompt holds: `task` says what to do, `blocks` are what to do it on.
 
-    `is_ballot` says that the prompt is a question above all, rather than a text in which one is asked.
+    `is_ballot` says that the prompt is a question above all, rather than a text in which one is asked; `is_bare` says
+    that it came with nothing else, so that the blocks are but the question once more.
     """
 
     task: str
@@ -69,6 +72,7 @@ class Material:
     options: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     is_ballot: bool = False
+    is_bare: bool = False
 
     @cached_property
     def units(self) -> list[Unit]:
@@ -99,8 +103,9 @@ def read_material(instructions: str, user_input: str) -> Material:
     blocks = [
         Block(_name(tag, attributes), text)
         for tag, attributes, text in found
-        if tag not in (*QUESTION_TAGS, *OPTION_TAGS, *TASK_TAGS, *MISSING_TAGS)
+        if tag not in (*QUESTION_TAGS, *OPTION_TAGS, *CRITERIA_TAGS, *TASK_TAGS, *MISSING_TAGS)
     ]
+    is_bare = bool(found) and not blocks
     if not found:
         blocks, outside = [Block("", _untag(user_input))], ""
         question = question or _asked(user_input)
@@ -111,7 +116,9 @@ def read_material(instructions: str, user_input: str) -> Material:
     is_ballot = any(tag in QUESTION_TAGS for tag, _, _ in found) or user_input.strip() == question.strip() != ""
     options = options if is_ballot or tagged_options or question else ()
     missing = [line.strip() for tag, _, text in found if tag in MISSING_TAGS for line in text.splitlines()]
-    return Material(_untag(task), tuple(blocks), _untag(question), options, tuple(filter(None, missing)), is_ballot)
+    return Material(
+        _untag(task), tuple(blocks), _untag(question), options, tuple(filter(None, missing)), is_ballot, is_bare
+    )
 
 
 def without_repair(user_input: str) -> str:
@@ -140,7 +147,7 @@ def _find_blocks(text: str) -> tuple[list[tuple[str, str, str]], str]:
 
 def _unwrap(tag: str, attributes: str, inner: str) -> list[tuple[str, str, str]]:
     """A wrapper such as `<sections>` stands for the blocks inside; any other block is itself."""
-    if tag.endswith("s") and tag not in OPTION_TAGS and inner.lstrip().startswith("<"):
+    if tag.endswith("s") and tag not in (*OPTION_TAGS, *CRITERIA_TAGS) and inner.lstrip().startswith("<"):
         inside, between = _find_blocks(inner)
         if inside and not between:
             return inside

@@ -88,15 +88,15 @@ def strings(conjuncts: Conjuncts, place: Place, evidence: Evidence) -> Iterator[
     if patterns:
         yield from _spelt(patterns, bounds, evidence)
     for text in _told(place, evidence):
-        yield _fitted(text, bounds)
-    yield from (_fitted(sentence, bounds) for sentence in evidence.sentences(place)[:12])
+        yield fitted(text, bounds)
+    yield from (fitted(sentence, bounds) for sentence in evidence.sentences(place)[:12])
     stamp = hashlib.sha256(repr(place.words).encode()).hexdigest()
-    yield from (_fitted(f"{stamp[:6]}-{number}", bounds) for number in range(1, 40))
+    yield from (fitted(f"{stamp[:6]}-{number}", bounds) for number in range(1, 40))
 
 
 def numbers(conjuncts: Conjuncts, place: Place, evidence: Evidence, *, whole: bool) -> Iterator[int | float]:
     """Numbers for a place, moved into the bounds and onto the multiples."""
-    low, high = _numeric_bounds(conjuncts)
+    low, high = numeric_bounds(conjuncts)
     steps = [c["multipleOf"] for c in conjuncts if "multipleOf" in c]
     step = max(steps, default=1 if whole else None)
     if whole and isinstance(step, float) and not step.is_integer():
@@ -104,11 +104,11 @@ def numbers(conjuncts: Conjuncts, place: Place, evidence: Evidence, *, whole: bo
     wanted = list(_wanted_numbers(place, evidence, low, high))
     inside = [number for number in wanted if low <= number <= high]
     for number in [*inside, *wanted, *_edges(low, high)]:
-        moved = _snapped(min(max(number, low), high), step, whole=whole)
+        moved = snapped(min(max(number, low), high), step, whole=whole)
         yield moved
         for away in range(1, 4):
-            yield _snapped(moved + away * (step or 1), step, whole=whole)
-            yield _snapped(moved - away * (step or 1), step, whole=whole)
+            yield snapped(moved + away * (step or 1), step, whole=whole)
+            yield snapped(moved - away * (step or 1), step, whole=whole)
     if steps:
         yield from _multiples(steps, low, whole=whole)
 
@@ -159,11 +159,11 @@ def _spelt(patterns: list[str], bounds: Bounds, evidence: Evidence) -> Iterator[
             yield token
     for pattern in patterns:
         yield from texts_for(pattern, bounds.low)
-        yield from (_fitted(text, bounds) for text in texts_for(pattern, 0))
+        yield from (fitted(text, bounds) for text in texts_for(pattern, 0))
 
 
-def _fitted(text: str, bounds: Bounds) -> str:
-    """Cut at a word's end, or said again, to be of an allowed length."""
+def fitted(text: str, bounds: Bounds) -> str:
+    """The text cut at a word's end, or said again, to be of an allowed length."""
     text = text or NOTHING
     if len(text) > bounds.high:
         cut = text[: int(bounds.high)]
@@ -174,7 +174,8 @@ def _fitted(text: str, bounds: Bounds) -> str:
     return text
 
 
-def _numeric_bounds(conjuncts: Conjuncts) -> tuple[float, float]:
+def numeric_bounds(conjuncts: Conjuncts) -> tuple[float, float]:
+    """The least and the greatest number that all conjuncts allow; infinite where none is stated."""
     low = max((c[key] for c in conjuncts for key in ("minimum", "exclusiveMinimum") if key in c), default=-math.inf)
     high = min((c[key] for c in conjuncts for key in ("maximum", "exclusiveMaximum") if key in c), default=math.inf)
     return low, high
@@ -210,7 +211,8 @@ def _edges(low: float, high: float) -> Iterator[float]:
         yield low + (high - low) / 1024
 
 
-def _snapped(number: float, step: float | None, *, whole: bool) -> int | float:
+def snapped(number: float, step: float | None, *, whole: bool) -> int | float:
+    """The number moved onto a multiple of `step`, and as an integer where it is one."""
     if step:
         number = round(number / step) * step
     if whole:
@@ -223,5 +225,5 @@ def _multiples(steps: list[float], low: float, *, whole: bool) -> Iterator[int |
     step: float = math.lcm(*(int(s) for s in steps)) if all(float(s).is_integer() for s in steps) else max(steps)
     start = math.floor(low / step) if math.isfinite(low) else 0
     for offset in range(60):
-        yield _snapped((start + offset) * step, None, whole=whole)
-        yield _snapped((start - offset) * step, None, whole=whole)
+        yield snapped((start + offset) * step, None, whole=whole)
+        yield snapped((start - offset) * step, None, whole=whole)

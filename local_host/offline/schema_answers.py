@@ -2,23 +2,28 @@
 
 A schema is worked on as a list of conjuncts, all of which must hold: `$ref` and `allOf` join the list, `anyOf`, `oneOf`
 and `if` offer alternatives that are tried in order. Every step is a generator of candidates, the most fitting first,
-so a candidate that the validator refuses (`not`, `oneOf`, patterns) gives way to the next one.
+so a candidate that the validator refuses (`not`, `oneOf`, patterns) gives way to the next one. Before all others come
+the answers to a vote's ballot and to a judge's question, whose parts must agree with each other.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from local_host.offline.ballot_answers import vote
 from local_host.offline.containers import arrays, objects
 from local_host.offline.errors import ApiError
 from local_host.offline.evidence import Evidence, Place
+from local_host.offline.judgements import judgement
 from local_host.offline.material import Material
 from local_host.offline.scalars import Conjuncts, booleans, numbers, strings
+from local_host.offline.told_bounds import with_told_bounds
 from local_host.offline.words import word_set
 
 if TYPE_CHECKING:
@@ -51,9 +56,21 @@ ALL_TYPES = ("string", "object", "array", "integer", "number", "boolean", "null"
 
 def fill_schema(schema: Schema, material: Material) -> Any:
     """A value valid for `schema`. ApiError 400 says that the schema is wrong, or that no value was found for it."""
+    told = with_told_bounds(schema)
+    if told != schema:
+        # A caller's own description may tell bounds that nothing fits: then they are no bounds.
+        with contextlib.suppress(ApiError):
+            return _filled(told, material)
+    return _filled(schema, material)
+
+
+def _filled(schema: Schema, material: Material) -> Any:
     validator = _validator(json.dumps(schema))
-    filler = Filler(validator, Evidence(material))
-    for value in islice(filler.values([validator.schema], Place()), CANDIDATES_A_NODE):
+    evidence = Evidence(material)
+    filler = Filler(validator, evidence)
+    thoughtful = (judgement(schema, material), vote(schema, evidence))
+    filled = islice(filler.values([validator.schema], Place()), CANDIDATES_A_NODE)
+    for value in chain((value for value in thoughtful if value is not None), filled):
         if filler.is_valid(validator.schema, value):
             return value
     raise _schema_error("no value was found that is valid for it. Check that its parts do not contradict each other")

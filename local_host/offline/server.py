@@ -17,6 +17,7 @@ from aiohttp import web
 from local_host.offline.admission import Admission, OverLimit
 from local_host.offline.answers import answer
 from local_host.offline.asks import Ask, Json, parse_body, read_chat, read_responses
+from local_host.offline.directed_answers import directed_answer
 from local_host.offline.errors import ApiError, invalid_value, throttled
 from local_host.offline.faults import DirectedFaults, Fault, Faults, without_markers
 from local_host.offline.material import without_repair
@@ -48,7 +49,8 @@ class OfflineModel:
     """An OpenAI-compatible server inside this process: `async with OfflineModel() as model: … model.base_url`.
 
     The same prompt gives the same text. `faults` are drawn by call number; with `directed_faults` the markers in
-    prompts are obeyed too (see `local_host.offline.faults`). Port 0 takes a free one.
+    prompts are obeyed too (see `local_host.offline.faults`), with `directed_answers` those that say what to answer
+    (see `local_host.offline.directed_answers`). Port 0 takes a free one.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class OfflineModel:
         *,
         faults: Faults | None = None,
         directed_faults: bool = False,
+        directed_answers: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -63,6 +66,7 @@ class OfflineModel:
         self._admission = Admission(self._faults)
         self.statistics = Statistics()
         self._directed = DirectedFaults() if directed_faults else None
+        self._directed_answers = directed_answers
         self._host, self._port = host, port
         self._runner: web.AppRunner | None = None
         self._closing = asyncio.Event()
@@ -197,7 +201,8 @@ class OfflineModel:
         if fault.kind == "refusal":
             reply = Reply(REFUSAL, input_tokens, count_tokens(REFUSAL), refused=True)
         else:
-            text = answer(instructions, said, ask.output_format)
+            directed = directed_answer(f"{instructions}\n{without_repair(said)}") if self._directed_answers else None
+            text = answer(instructions, said, ask.output_format) if directed is None else directed
             if fault.kind == "malformed" and ask.output_format.kind != "text":
                 text = text[: max(1, len(text) // 2)]
             reply = fit(text, input_tokens, ask.max_tokens)

@@ -1,15 +1,30 @@
-"""Strictness: the subset of JSON Schema that OpenAI's strict mode takes, so that what runs offline runs there too."""
+"""Strictness: the subset of JSON Schema that strict mode takes, so that what runs offline runs with a service, too.
+
+Where OpenAI and Azure OpenAI differ, the narrower holds: Azure OpenAI takes no bounds on values.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from local_host.offline.errors import ApiError
 
 REFUSED_KEYWORDS = (
     "oneOf", "allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "patternProperties",
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern",
+    "format", "minItems", "maxItems", "uniqueItems", "contains", "minContains", "maxContains", "minProperties",
+    "maxProperties", "propertyNames", "unevaluatedItems", "unevaluatedProperties",
 )  # fmt: skip
+TYPES: dict[str, Callable[[object], bool]] = {
+    "null": lambda value: value is None,
+    "boolean": lambda value: isinstance(value, bool),
+    "string": lambda value: isinstance(value, str),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "integer": lambda value: not isinstance(value, bool) and (isinstance(value, int) or _is_whole(value)),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
 SCHEMA_LISTS = ("anyOf", "prefixItems")
 SCHEMA_MAPS = ("properties", "$defs", "definitions")
 
@@ -22,6 +37,7 @@ def check_strict(schema: object, name: str) -> None:
         for keyword in REFUSED_KEYWORDS:
             if keyword in node:
                 raise _refused(name, path, f"'{keyword}' is not permitted")
+        _check_enum(node, name, path)
         if node.get("type") != "object" and "properties" not in node:
             continue
         if node.get("additionalProperties") is not False:
@@ -34,6 +50,20 @@ def check_strict(schema: object, name: str) -> None:
                 "'required' is required to be supplied and to be an array including every key in properties. "
                 f"Missing '{missing[0]}'",
             )
+
+
+def _check_enum(node: dict[str, Any], name: str, path: tuple[str, ...]) -> None:
+    stated = node.get("type")
+    if stated is None:
+        return
+    checks = [TYPES[kind] for kind in (stated if isinstance(stated, list) else [stated]) if kind in TYPES]
+    for value in node.get("enum", ()):
+        if not any(check(value) for check in checks):
+            raise _refused(name, path, f"enum value {value!r} does not validate against {{'type': {stated!r}}}")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer()
 
 
 def _nodes(node: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from pydantic_core import PydanticCustomError
 
 MAX_BODY_BYTES = 1_048_576
@@ -48,6 +48,19 @@ def restored[C: Contract](contract: type[C], data: object) -> C:
 def misfit(path: str, message: str) -> PydanticCustomError:
     """The error of a model whose fields do not fit together, told at one of them: `path` is like `policy.attempts`."""
     return PydanticCustomError("misfit", "{message}", {"path": path, "message": message})
+
+
+def by_name(field: str) -> BeforeValidator:
+    """Lets a caller write an object whose other fields have defaults as its `field` alone."""
+
+    def spelled_out(value: object) -> object:
+        if isinstance(value, str):
+            return {field: value}
+        if not isinstance(value, dict | Contract):
+            raise PydanticCustomError("by_name", "give its name, or an object with its {field}", {"field": repr(field)})
+        return cast(object, value)
+
+    return BeforeValidator(spelled_out)
 
 
 def repeated(names: list[str]) -> list[str]:

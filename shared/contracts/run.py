@@ -47,7 +47,8 @@ class RunResult(Contract):
     """Everything that a run came to.
 
     `outcomes` has every branch, in the request's order, whatever became of it; `missing` names those whose
-    output is not part of `output`. `aggregation` is the synthesis or reduction call, when there was one.
+    output is not part of `output`. `aggregation` is the synthesis or reduction call, when there was one, and `judges`
+    are the calls to the judge of a vote.
     `usage` is the sum over all of them, but for those in `reused`: outcomes that a redrive took over from the run
     `redrive_of`, which paid for them. `policy` is the one that the run followed, defaults included. `error` is set
     only when the run could not end by itself: `internal_error`, or `terminated` from outside.
@@ -63,6 +64,7 @@ class RunResult(Contract):
     outcomes: list[BranchOutcome] = Field(default_factory=list[BranchOutcome])
     reused: list[str] = Field(default_factory=list[str])
     aggregation: BranchOutcome | None = None
+    judges: list[BranchOutcome] = Field(default_factory=list[BranchOutcome])
     usage: Usage = Usage()
     policy: RunPolicy | None = None
     started_at: datetime

@@ -28,19 +28,25 @@ class Hedging:
     because hedges straggle too; waiting for more than three quarters waits for the stragglers themselves.
     """
 
-    def __init__(self, policy: RunPolicy, branches: int) -> None:
+    def __init__(self, policy: RunPolicy) -> None:
         self._stated_s = policy.hedge_after_s
         self._learns = policy.hedge is not None
-        self._left = ceil(branches * policy.max_hedge_percentage / 100) if policy.hedges else 0
+        self._share = policy.max_hedge_percentage / 100 if policy.hedges else 0.0
+        self._branches = 0
+        self._spent = 0
         self._hopeful = 0
         self._durations_s: list[float] = []
 
     @property
     def after_s(self) -> float | None:
         """Seconds after which a call is hedged now; None when none is."""
-        if self._left <= 0:
+        if self._spent >= ceil(self._branches * self._share):
             return None
         return self._learned_s() if self._learns else self._stated_s
+
+    def add(self, branches: int) -> None:
+        """So many more branches share the extra calls."""
+        self._branches += branches
 
     def started(self) -> None:
         """A call started that is no hedge."""
@@ -57,7 +63,7 @@ class Hedging:
 
     def spend(self) -> None:
         """An extra call started."""
-        self._left -= 1
+        self._spent += 1
 
     def _learned_s(self) -> float | None:
         completed = len(self._durations_s)

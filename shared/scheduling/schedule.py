@@ -39,35 +39,26 @@ class Start:
 class Schedule:
     """The calls of one fan-out. `key` tells the run apart from others, for the jitter of its waits.
 
-    `reused` branches have succeeded before: they count for the policy and are not called.
+    At most `expected` branches are added to it, at once or in waves: what is certain counts those to come.
     """
 
-    def __init__(
-        self,
-        branches: Sequence[Branch],
-        policy: RunPolicy,
-        *,
-        run_deadline: datetime,
-        budget: Budget,
-        key: str,
-        reused: int = 0,
-    ) -> None:
-        self.records = {branch.name: Record(branch) for branch in branches}
+    def __init__(self, policy: RunPolicy, *, expected: int, run_deadline: datetime, budget: Budget, key: str) -> None:
+        self.records: dict[str, Record] = {}
         self._policy = policy
         self._run_deadline = run_deadline
         self._budget = budget
         self._key = key
         self._window = AdaptiveWindow(policy.max_concurrency)
-        self._hedging = Hedging(policy, len(branches))
-        self._waiting = deque(self.records.values())
+        self._hedging = Hedging(policy)
+        self._waiting = deque[Record]()
         self._retries: list[tuple[datetime, int, Record]] = []
         self._oldest = deque[Call]()
         self._rehedges: list[tuple[datetime, int, Call]] = []
         self._losers: list[Call] = []
         self._in_flight = 0
-        self._undecided = len(branches)
-        self._branches = len(branches) + reused
-        self._successes = reused
+        self._undecided = 0
+        self._branches = expected
+        self._successes = 0
         self._failures = 0
         self._withheld = 0
         self._order = 0
@@ -77,7 +68,7 @@ class Schedule:
 
     @property
     def finished(self) -> bool:
-        """Whether every branch is decided, or kept from its next call by the budget."""
+        """Whether every branch so far is decided, or kept from its next call by the budget."""
         return self._undecided == 0
 
     @property
@@ -88,7 +79,7 @@ class Schedule:
     @property
     def certain(self) -> Certainty | Literal["budget_exhausted"] | None:
         """What the other branches cannot change any more; one that the budget keeps back is as good as failed."""
-        if self.finished:
+        if self._successes + self._failures + self._withheld == self._branches:
             return None
         failures, branches = self._failures, self._branches
         found = certainty(self._successes, failures, branches, self._policy)
@@ -116,6 +107,15 @@ class Schedule:
         return min((moment for due in moments if (moment := max(due, opens_at)) > now), default=None)
 
     # --- What to do ---
+
+    def add(self, branches: Sequence[Branch], *, reused: int = 0) -> None:
+        """More branches to call; `reused` others succeeded before: they count for the policy, and are not called."""
+        records = {branch.name: Record(branch) for branch in branches}
+        self.records |= records
+        self._waiting += records.values()
+        self._undecided += len(records)
+        self._successes += reused
+        self._hedging.add(len(records))
 
     def due(self, now: datetime) -> list[Call]:
         """The calls to start now; they count as started. A retry that found no place in time is given up."""

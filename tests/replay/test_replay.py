@@ -61,9 +61,12 @@ ENDINGS = {
     "sectioning_with_retries": ("partial", "all_completed"),
     "voting_cancelled": ("cancelled", "cancelled"),
     "voting_decides": ("succeeded", "all_completed"),
+    "voting_for_the_best_of_three": ("succeeded", "all_completed"),
+    "voting_in_waves": ("succeeded", "all_completed"),
     "voting_out_of_budget": ("partial", "budget_exhausted"),
     "voting_through_a_window": ("succeeded", "all_completed"),
     "voting_to_its_deadline": ("partial", "deadline_exceeded"),
+    "voting_whose_tie_a_judge_breaks": ("succeeded", "all_completed"),
     "voting_with_too_few_votes": ("failed", "failure_tolerance_exceeded"),
 }
 """Each history's status, and its completion reason (for a call: its error's code)."""
@@ -118,6 +121,16 @@ def test_the_histories_show_retries_hedges_a_window_and_stopped_calls() -> None:
     assert stops_of(history("sectioning_that_stops_early")) == [{"b", "d"}]
     for name in ("sectioning_cancelled", "sectioning_beyond_its_tolerance", "voting_to_its_deadline"):
         assert stops_of(history(name)) == [{""}]
+
+
+def test_the_histories_show_waves_and_judges() -> None:
+    in_waves = history("voting_in_waves")
+    assert calls_of(in_waves) == [f"voter-{number}" for number in range(1, 7)]
+    kinds = event_kinds(in_waves)
+    first_end = kinds.index("subOrchestrationInstanceCompleted")
+    assert kinds[:first_end].count("subOrchestrationInstanceCreated") == 3
+    for name in ("voting_whose_tie_a_judge_breaks", "voting_for_the_best_of_three"):
+        assert calls_of(history(name))[3:] == ["~judge-1", "~judge-2"]
 
 
 def calls_of(of: History) -> list[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from unicodedata import category
 
 from hypothesis import strategies as st
+
+from shared.normalisation import normalised
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(
@@ -65,18 +69,170 @@ SECTIONING_REQUESTS = optional(
     policy=POLICIES,
 )
 
-VOTERS = AGENTS.map(lambda agent: {field: value for field, value in agent.items() if field != "output_schema"})
-VOTING_REQUESTS = optional(
-    {"question": TEXTS},
-    context=TEXTS,
-    voters=st.integers(1, 200)
-    | st.lists(st.tuples(NAMES, VOTERS), min_size=1, max_size=4, unique_by=lambda pair: pair[0]).map(
-        lambda pairs: [{**agent, "name": name} for name, agent in pairs]
-    ),
-    ballot=st.sampled_from([{"type": "free"}, {"type": "choice", "options": ["Yes", "No"]}]),
-    defaults=DEFAULTS,
-    policy=POLICIES,
+
+def line_texts(max_size: int) -> st.SearchStrategy[str]:
+    alphabet = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
+    return st.text(alphabet, min_size=1, max_size=max_size).filter(lambda text: re.search(r"\w", text) is not None)
+
+
+def read_alike(text: str) -> str:
+    return normalised("".join(character for character in text if category(character) != "Cf"))
+
+
+def different(texts: st.SearchStrategy[str], min_size: int) -> st.SearchStrategy[list[str]]:
+    return st.lists(texts, min_size=min_size, max_size=5, unique_by=read_alike)
+
+
+OPTION_LISTS = different(st.sampled_from(["Yes", "No", "null", "true", "5 %", "-5 %"]) | line_texts(12), min_size=2)
+CRITERION_NAMES = line_texts(12).filter(lambda name: not set(name) & set('"\\'))
+WEIGHTS = st.floats(0.001, 1_000) | st.integers(1, 1_000)
+NUMBERS = st.floats(-1e15, 1e15) | st.integers(-1000, 1000)
+BOUNDS = st.lists(NUMBERS, min_size=2, max_size=2, unique=True).map(sorted)
+
+
+def with_bounds(ballots: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(lambda ballot, bounds: {**ballot, "minimum": bounds[0], "maximum": bounds[1]}, ballots, BOUNDS)
+
+
+def options_ballots(kind: str, **others: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    required = {"type": st.just(kind), "options": OPTION_LISTS}
+    return optional(required, abstain=st.booleans(), shuffle=st.booleans(), **others)
+
+
+@st.composite
+def criteria(draw: st.DrawFn) -> list[Any]:
+    """Some as their names alone."""
+    spelled = optional({}, description=TEXTS, weight=WEIGHTS)
+    names = draw(different(CRITERION_NAMES, min_size=1))
+    return [draw(st.just(name) | spelled.map(lambda more, name=name: {"name": name, **more})) for name in names]
+
+
+SCORE_BALLOTS = optional({"type": st.just("score"), "criteria": criteria()}, abstain=st.booleans())
+NUMBER_BALLOTS = optional({"type": st.just("number")}, abstain=st.booleans(), unit=line_texts(9))
+BALLOTS = (
+    options_ballots("choice")
+    | options_ballots("approval")
+    | options_ballots("ranking", complete=st.booleans())
+    | SCORE_BALLOTS
+    | with_bounds(SCORE_BALLOTS)
+    | NUMBER_BALLOTS
+    | with_bounds(NUMBER_BALLOTS)
+    | optional({"type": st.just("boolean")}, abstain=st.booleans())
+    | optional({"type": st.just("free")}, abstain=st.booleans(), max_chars=st.integers(1, 20_000))
 )
+
+
+def rule(kind: str, **others: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.just(kind) | optional({"type": st.just(kind)}, **others)
+
+
+def rules_of_answers(answers: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    veto = optional({"type": st.just("veto"), "answer": answers}, count=st.just(1))
+    supermajority = rule("supermajority", threshold=st.floats(0.5, 1, exclude_min=True))
+    weighted = rule(
+        "weighted",
+        by=st.sampled_from(["weight", "confidence", "both"]),
+        threshold=st.floats(0, 1, exclude_min=True),
+    )
+    return st.sampled_from(["plurality", "majority", "unanimous"]) | supermajority | weighted | veto
+
+
+def rules_for(ballot: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Every rule that fits the ballot, in every spelling."""
+    scores = st.floats(ballot.get("minimum", 1), ballot.get("maximum", 5))
+    completions = st.sampled_from(["schulze", "ranked_pairs", "minimax", "none"])
+    return {
+        "choice": lambda: rules_of_answers(st.sampled_from(ballot["options"])),
+        "boolean": lambda: rules_of_answers(st.booleans()),
+        "free": lambda: rules_of_answers(line_texts(20)) | st.sampled_from(["self_consistency", "best_of"]),
+        "approval": lambda: rule("approval"),
+        "ranking": lambda: rule("borda") | rule("instant_runoff") | rule("condorcet", completion=completions),
+        "score": lambda: rule("per_criterion", statistic=st.sampled_from(["mean", "median"]), threshold=scores),
+        "number": lambda: rule("median") | rule("trimmed_mean", trim=st.floats(0, 0.5, exclude_max=True)),
+    }[ballot["type"]]()
+
+
+def juries(weighed: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
+    more = {"persona": TEXTS, "instructions": TEXTS, "model": st.just("gpt-5"), "temperature": st.floats(0, 2)}
+    jurors = optional({"name": NAMES}, **more, **({"weight": WEIGHTS} if weighed else {}))
+    return st.lists(jurors, min_size=1, max_size=4, unique_by=lambda juror: juror["name"])
+
+
+@st.composite
+def plans(draw: st.DrawFn, weighed: bool, limit: int) -> dict[str, Any]:
+    plan = draw(optional({}, wave=st.integers(1, 200)))
+    if draw(st.booleans()):
+        jury = draw(juries(weighed))
+        plan |= {"jury": jury} | draw(optional({}, max=st.integers(1, len(jury))))
+    else:
+        plan |= draw(
+            optional({"max": st.integers(1, limit)}, perspectives=st.sampled_from(["fact_check", "brainstorm"]))
+        )
+    return plan | draw(optional({}, min=st.integers(1, most_voters(plan))))
+
+
+def most_voters(voters: Any) -> int:
+    """How many voters a request's `voters` are at most."""
+    if isinstance(voters, dict):
+        return voters.get("max") or len(voters["jury"])
+    return len(voters) if isinstance(voters, list) else voters
+
+
+UNCOUNTED = {"weighted", "median", "trimmed_mean", "per_criterion", "best_of"}
+TIELESS = {"supermajority", "unanimous", "median", "trimmed_mean", "per_criterion"}
+JUDGED = {"self_consistency", "best_of"}
+JUDGES = optional({"instructions": TEXTS}, name=NAMES, model=st.just("gpt-5"))
+USUAL_RULES = {"approval": "approval", "ranking": "condorcet", "score": "per_criterion", "number": "median"}
+
+
+def stops_for(kind: str, voters: Any) -> st.SearchStrategy[Any]:
+    stops = [st.just("decided"), st.just({"type": "decided"})]
+    if kind not in UNCOUNTED:
+        levels = st.floats(0.5, 1, exclude_max=True)
+        stops += [st.just("confident"), optional({"type": st.just("confident")}, level=levels)]
+    if not isinstance(voters, dict) or not voters.keys() & {"min", "wave"}:
+        stops.append(st.just("fixed"))
+    return st.one_of(stops)
+
+
+@st.composite
+def ties_for(draw: st.DrawFn, kind: str, voters: Any) -> dict[str, Any]:
+    breaks = ["none"] if kind in TIELESS else ["none", "first", "judge", *(["chair"] if kind != "best_of" else [])]
+    tie: dict[str, Any] = {"tie_break": draw(st.sampled_from(breaks))}
+    if (tie["tie_break"] == "judge" or kind in JUDGED) and draw(st.booleans()):
+        tie["judge"] = draw(JUDGES)
+    ready = isinstance(voters, dict) and "perspectives" in voters
+    if tie["tie_break"] == "chair" and not ready and draw(st.booleans()):
+        tie["chair"] = draw(st.sampled_from(voter_names(voters)))
+    return tie
+
+
+def voter_names(voters: Any) -> list[str]:
+    jury = voters.get("jury") if isinstance(voters, dict) else voters if isinstance(voters, list) else None
+    if jury is None:
+        return [f"voter-{number}" for number in range(1, most_voters(voters) + 1)]
+    return [juror["name"] for juror in jury[: most_voters(voters)]]
+
+
+@st.composite
+def voting_requests(draw: st.DrawFn) -> dict[str, Any]:
+    """Every ballot, each rule that fits it, and voters, stops and ties that fit the rule."""
+    ballot = draw(BALLOTS)
+    body: dict[str, Any] = {"question": draw(TEXTS), "ballot": ballot}
+    stated = draw(st.none() | rules_for(ballot))
+    kind = USUAL_RULES.get(ballot["type"], "majority") if stated is None else stated
+    kind = kind["type"] if isinstance(kind, dict) else kind
+    by = stated.get("by", "weight") if isinstance(stated, dict) else "weight"
+    weighed = kind == "weighted" and by != "confidence"
+    limit = 50 if kind in JUDGED else 200
+    voters = draw(st.integers(1, limit) | juries(weighed) | plans(weighed, limit))
+    body |= {"voters": voters} | ({"rule": stated} if stated is not None else {})
+    body |= draw(optional({}, stop=stops_for(kind, voters))) | draw(ties_for(kind, voters))
+    others = optional({}, context=TEXTS, require_evidence=st.booleans(), defaults=DEFAULTS, policy=POLICIES)
+    return body | draw(others)
+
+
+VOTING_REQUESTS = voting_requests()
 
 DOCUMENTS = st.fixed_dictionaries({"id": NAMES, "content": TEXTS})
 MAP_REDUCE_REQUESTS = optional(

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.branching import REQUESTS, aggregator_of, branches_of
+from shared.branching import REQUESTS, aggregators_of, branches_of, possible_aggregators_of
 from shared.contracts.base import MAX_NAME_CHARS, restored
 from shared.contracts.run import Pattern
-from shared.contracts.voting import ballot_schema
 from shared.prompts import DEFAULT_SYNTHESIZER_INSTRUCTIONS
+from shared.voting.prompts import GROUPING_TASK, RANKING_TASK
 from tests.shared.contracts.rejection import accepted
 from tests.shared.strategies import MAP_REDUCE_REQUESTS, SECTIONING_REQUESTS, VOTING_REQUESTS
 
@@ -45,17 +45,6 @@ def test_a_section_works_on_its_own_input_or_else_on_the_request_s() -> None:
     assert "shared" not in own.prompt
 
 
-def test_every_voter_gets_the_same_prompt_and_the_ballot_s_schema() -> None:
-    ballot = {"type": "choice", "options": ["Yes", "No"]}
-    request = request_of("voting", {**VOTING, "context": "material", "voters": 3, "ballot": ballot})
-    branches = branches_of(request)
-
-    assert [branch.name for branch in branches] == ["voter-1", "voter-2", "voter-3"]
-    assert {branch.prompt for branch in branches} == {branches[0].prompt}
-    assert all(text in branches[0].prompt for text in ("Is it safe?", "material", "Yes", "No"))
-    assert all(branch.agent.output_schema == ballot_schema(request.ballot) for branch in branches)
-
-
 def test_a_document_is_the_prompt_of_a_branch_that_its_id_names() -> None:
     documents = [{"id": name, "content": f"text of {name}"} for name in ("z", "a")]
     branches = branches_of(request_of("map_reduce", {**MAP_REDUCE, "documents": documents}))
@@ -68,18 +57,30 @@ def test_a_document_is_the_prompt_of_a_branch_that_its_id_names() -> None:
 @pytest.mark.parametrize(
     ("pattern", "body", "instructions"),
     [
-        ("sectioning", SECTIONING, DEFAULT_SYNTHESIZER_INSTRUCTIONS),
-        ("sectioning", {**SECTIONING, "synthesizer": AGENT}, "read"),
-        ("sectioning", {**SECTIONING, "aggregation": "concatenate"}, None),
-        ("sectioning", {**SECTIONING, "aggregation": "merge"}, None),
-        ("voting", VOTING, None),
-        ("map_reduce", {**MAP_REDUCE, "reduce": {"instructions": "sum up"}}, "sum up"),
+        ("sectioning", SECTIONING, [DEFAULT_SYNTHESIZER_INSTRUCTIONS]),
+        ("sectioning", {**SECTIONING, "synthesizer": AGENT}, ["read"]),
+        ("sectioning", {**SECTIONING, "aggregation": "concatenate"}, []),
+        ("sectioning", {**SECTIONING, "aggregation": "merge"}, []),
+        ("voting", VOTING, []),
+        ("voting", {**VOTING, "rule": "self_consistency"}, [GROUPING_TASK]),
+        ("voting", {**VOTING, "rule": "best_of"}, [RANKING_TASK, RANKING_TASK]),
+        ("map_reduce", {**MAP_REDUCE, "reduce": {"instructions": "sum up"}}, ["sum up"]),
     ],
 )
-def test_the_agent_that_aggregates_is_known_beforehand(pattern: Any, body: Any, instructions: str | None) -> None:
-    aggregator = aggregator_of(request_of(pattern, body))
+def test_the_agents_that_aggregate_are_known_beforehand(pattern: Any, body: Any, instructions: list[str]) -> None:
+    request = request_of(pattern, body)
 
-    assert (aggregator and aggregator.instructions) == instructions
+    assert [aggregator.instructions for aggregator in aggregators_of(request)] == instructions
+
+
+def test_so_is_the_judge_whom_a_tie_would_take() -> None:
+    def possible(**fields: Any) -> list[str]:
+        request = request_of("voting", {**VOTING, **fields})
+        return [judge.instructions for judge in possible_aggregators_of(request)]
+
+    assert possible(tie_break="judge") == [RANKING_TASK, RANKING_TASK]
+    assert possible(tie_break="first") == []
+    assert possible_aggregators_of(request_of("sectioning", SECTIONING)) == []
 
 
 @pytest.mark.parametrize(
@@ -87,8 +88,7 @@ def test_the_agent_that_aggregates_is_known_beforehand(pattern: Any, body: Any, 
 )
 def test_every_agent_of_a_run_has_its_defaults(pattern: Any, body: Any) -> None:
     request = request_of(pattern, {**body, "defaults": DEFAULTS})
-    aggregator = aggregator_of(request)
-    agents = [branch.agent for branch in branches_of(request)] + ([aggregator] if aggregator else [])
+    agents = [*(branch.agent for branch in branches_of(request)), *aggregators_of(request)]
 
     assert {(agent.model, agent.temperature, agent.max_output_tokens) for agent in agents} == {("m", 1, 100)}
 

@@ -19,11 +19,13 @@ from jsonschema import validate
 
 from local_host.offline_model import Faults, OfflineModel
 from shared.contracts.agent import AgentSpec
+from shared.contracts.ballots import RankingBallot, ballot_schema
 from shared.contracts.branch import Usage
 from shared.errors import AgentError, NotAuthenticated
 from shared.model_client import AZURE_SCOPE, Completion, OpenAIModel
 from shared.prompts import DATA_NOTICE
 from shared.settings import ModelSettings, load_model_settings
+from shared.strict_mode import strict_form
 from tests.shared.model_server import Answer, chat_body, error_body, response_body, says, says_raw, serving
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +99,17 @@ async def test_a_structured_answer_fits_its_schema(api: str, offline: OfflineMod
 
 
 @pytest.mark.parametrize("api", APIS)
+async def test_a_bounded_answer_fits_its_bounds_in_strict_mode(api: str, offline: OfflineModel, client_of: Any) -> None:
+    ballot = RankingBallot(options=["restart", "wait", "free the disk"])
+    schema = ballot_schema(ballot)
+
+    completion = await client_of(offline.base_url, api).complete(agent(output_schema=schema), MATERIAL, 5.0)
+
+    assert strict_form(schema) is not None
+    validate(json.loads(completion.text), schema)
+
+
+@pytest.mark.parametrize("api", APIS)
 async def test_an_answer_that_hit_the_token_limit_says_so(api: str, offline: OfflineModel, client_of: Any) -> None:
     long = MATERIAL.replace("The disk", "The very large disk of the very old server in the very small room " * 5)
 
@@ -155,6 +168,21 @@ async def test_the_chat_api_gets_what_the_agent_states(client_of: Any) -> None:
             "type": "json_schema",
             "json_schema": {"name": "agent", "schema": {"type": "object"}, "strict": False},
         },
+    }
+
+
+async def test_bounds_that_strict_mode_does_not_take_are_told_in_the_description(client_of: Any) -> None:
+    bounded = {**SHAPE, "properties": {**SHAPE["properties"], "summary": {"type": "string", "minLength": 9}}}
+    told = {**SHAPE["properties"], "summary": {"type": "string", "description": 'Must also fit {"minLength": 9}.'}}
+    async with serving(says(response_body())) as server:
+        await client_of(f"{server.url}/v1").complete(agent(output_schema=bounded), "x", 5.0)
+
+    [asked] = server.asked
+    assert asked.body["text"]["format"] == {
+        "type": "json_schema",
+        "name": "agent",
+        "schema": {**SHAPE, "properties": told},
+        "strict": True,
     }
 
 

@@ -7,16 +7,12 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.voting import ChoiceBallot, FreeBallot, ballot_schema
 from shared.schemas import (
     MAX_MESSAGE_CHARS,
     MAX_SCHEMA_BYTES,
     MAX_SCHEMA_DEPTH,
-    MAX_STRICT_DEPTH,
-    MAX_STRICT_PROPERTIES,
     check_output_schema,
     first_violation,
-    is_strict,
 )
 
 
@@ -188,75 +184,6 @@ def test_what_cannot_be_checked_is_a_violation_and_no_crash(schema: dict[str, An
 
     assert violation is not None
     assert "cannot be checked" in violation
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        closed(),
-        closed(a={"type": "string"}),
-        closed(a={"type": ["string", "null"], "enum": ["x", None], "description": "d", "title": "t"}),
-        closed(a=closed(b={"type": "array", "items": closed(c={"type": "number"})})),
-        closed(a={"anyOf": [{"type": "string"}, closed()]}),
-        {**closed(a={"$ref": "#/$defs/a"}), "$defs": {"a": {"type": "string"}}},
-        closed(properties={"type": "string"}, required={"type": "string"}, type={"type": "string"}),
-        ballot_schema(ChoiceBallot(options=["a", "b"])),
-    ],
-)
-def test_a_closed_schema_of_plain_keywords_is_strict(schema: dict[str, Any]) -> None:
-    assert check_output_schema(schema)
-    assert is_strict(schema)
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"type": "object"},
-        an_object(a={"type": "string"}),
-        {**closed(a={"type": "string"}), "required": []},
-        {**closed(a={"type": "string"}), "additionalProperties": True},
-        {**closed(a={"type": "string"}), "additionalProperties": {"type": "string"}},
-        closed(a=an_object()),
-        closed(a={"type": "array", "items": an_object()}),
-        closed(a={"type": "array"}),
-        closed(a={"anyOf": [{"type": "string"}, an_object()]}),
-        closed(a={"type": ["object", "null"]}),
-        {**closed(), "$defs": {"a": an_object()}},
-        {**closed(), "anyOf": [closed()]},
-        closed(a={}),
-        closed(a=True),
-        *(
-            closed(a={"type": "string", keyword: value})
-            for keyword, value in {
-                "minLength": 1,
-                "maxLength": 9,
-                "pattern": "a",
-                "format": "date",
-                "minimum": 0,
-                "multipleOf": 2,
-                "minItems": 1,
-                "uniqueItems": True,
-                "allOf": [],
-                "not": {"type": "null"},
-                "default": "x",
-            }.items()
-        ),
-        ballot_schema(FreeBallot()),
-    ],
-)
-def test_what_strict_mode_would_reject_is_not_sent_as_strict(schema: dict[str, Any]) -> None:
-    assert not is_strict(schema)
-
-
-def test_strict_mode_s_limits_hold() -> None:
-    assert is_strict(closed(**{f"p{number}": {"type": "string"} for number in range(MAX_STRICT_PROPERTIES)}))
-    assert not is_strict(closed(**{f"p{number}": {"type": "string"} for number in range(MAX_STRICT_PROPERTIES + 1)}))
-
-    schema = closed()
-    for _ in range(MAX_STRICT_DEPTH - 1):
-        schema = closed(a=schema)
-    assert is_strict(schema)
-    assert not is_strict(closed(a=schema))
 
 
 def bomb(levels: int) -> dict[str, Any]:

@@ -233,13 +233,8 @@ class Told:
         self.now = utc(at(0))
         self.deadline = utc(at(1_000))
         agent = AgentSpec(instructions="i")
-        self.schedule = Schedule(
-            [Branch(name="a", agent=agent, prompt="p")],
-            policy,
-            run_deadline=self.deadline,
-            budget=Budget(None),
-            key=RUN_ID,
-        )
+        self.schedule = Schedule(policy, expected=1, run_deadline=self.deadline, budget=Budget(None), key=RUN_ID)
+        self.schedule.add([Branch(name="a", agent=agent, prompt="p")])
         self.calls: list[tuple[Call, Any]] = []
 
     @property

@@ -13,7 +13,7 @@ from tests.shared.contracts.rejection import accepted, rejection
 WHOLE: dict[str, Any] = {
     "pattern": "voting",
     "branches": 1,
-    "model_calls": {"expected": 1, "at_most": 3},
+    "model_calls": {"at_least": 1, "expected": 1, "at_most": 3},
     "tokens": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3},
     "within_budget": None,
     "policy": {},
@@ -26,7 +26,7 @@ def test_an_estimate_survives_being_sent(counts: list[int], within: bool | None)
     estimate = RunEstimate(
         pattern="map_reduce",
         branches=expected,
-        model_calls=CallEstimate(expected=expected, at_most=at_most),
+        model_calls=CallEstimate(at_least=expected, expected=expected, at_most=at_most),
         tokens=TokenEstimate(input_tokens=input_tokens, output_tokens=output_tokens, total_tokens=total_tokens),
         within_budget=within,
         policy=RunPolicy(),

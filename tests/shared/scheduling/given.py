@@ -40,14 +40,15 @@ def schedule(
 ) -> Schedule:
     """A schedule of so many branches under a policy of these fields."""
     stated = RunPolicy(deadline_s=deadline_s, **policy).effective()
-    return Schedule(
-        branches(count),
+    made = Schedule(
         stated,
+        expected=count + reused,
         run_deadline=at(deadline_s),
         budget=budget or Budget(stated.max_total_tokens),
         key=key,
-        reused=reused,
     )
+    made.add(branches(count), reused=reused)
+    return made
 
 
 def succeeded(*, tokens: int = 15, output_tokens: int = 5, seconds: float = 1.0) -> Report:

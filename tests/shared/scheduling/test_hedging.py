@@ -12,7 +12,9 @@ from shared.scheduling.hedging import LEAST_WAIT_S, MARGIN, Hedging
 
 
 def hedging(branches: int = 20, **policy: Any) -> Hedging:
-    return Hedging(RunPolicy(**policy), branches)
+    made = Hedging(RunPolicy(**policy))
+    made.add(branches)
+    return made
 
 
 def learning(started: int, durations_s: list[float], branches: int = 20) -> Hedging:

@@ -1,0 +1,136 @@
+"""From the outcomes of voters' branches to ballots, and from ballots to the votes that count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+from pydantic import JsonValue
+
+from shared.contracts.ballots import Ballot, BooleanBallot, FreeBallot, NumberBallot, OptionsBallot, ScoreBallot
+from shared.contracts.branch import BranchOutcome
+from shared.contracts.voting import CastBallot, VotingRequest
+from shared.normalisation import normalised
+from shared.voting.election import Answer, Election, Vote
+from shared.voting.voters import Voter
+
+INVALID = "invalid_output"
+"""The code of a branch whose answer did not fit the ballot, also after its one repair."""
+
+NO_EVIDENCE = "the vote came without the evidence that was required"
+ABSTAINED = "the voter abstained"
+
+
+@dataclass(frozen=True)
+class BallotBox:
+    """The ballots of the voters asked so far, in voter order; `waves` has the number of voters of each wave."""
+
+    request: VotingRequest
+    voters: Sequence[Voter]
+    outcomes: Sequence[BranchOutcome]
+    waves: Sequence[int]
+
+    @cached_property
+    def ballots(self) -> list[CastBallot]:
+        """What came of each voter asked."""
+        numbers = [number for number, size in enumerate(self.waves, start=1) for _ in range(size)]
+        asked = zip(self.voters, self.outcomes, numbers, strict=False)
+        return [cast_ballot(self.request, voter, outcome, wave) for voter, outcome, wave in asked]
+
+    @cached_property
+    def votes(self) -> list[Vote]:
+        """The votes that count, in voter order."""
+        return [vote_of(self.request.ballot, ballot) for ballot in self.ballots if ballot.status == "counted"]
+
+    def votes_after(self, waves: int) -> list[Vote]:
+        """Those of the first so many waves."""
+        asked = {ballot.voter for ballot in self.ballots[: sum(self.waves[:waves])]}
+        return [vote for vote in self.votes if vote.voter in asked]
+
+    @property
+    def remaining(self) -> list[float]:
+        """The weights of the voters who have not been asked."""
+        return [voter.weight for voter in self.voters[len(self.outcomes) :]]
+
+    @cached_property
+    def shown(self) -> Mapping[str, JsonValue]:
+        """How the answers that votes are counted by are shown: free ones in their most used spelling."""
+        if isinstance(self.request.ballot, BooleanBallot):
+            return {"true": True, "false": False}
+        if not isinstance(self.request.ballot, FreeBallot):
+            return {}
+        spellings: dict[str, Counter[str]] = {}
+        for ballot in self.ballots:
+            if ballot.status == "counted":
+                text = str(ballot.answer).strip()
+                spellings.setdefault(normalised(text), Counter())[text] += 1
+        return {key: counter.most_common(1)[0][0] for key, counter in spellings.items()}
+
+
+def election_of(request: VotingRequest) -> Election:
+    """What the request's votes are counted in."""
+    ballot, rule = request.ballot, request.effective_rule
+    match ballot:
+        case OptionsBallot():
+            return Election(rule, options=tuple(ballot.options))
+        case BooleanBallot():
+            return Election(rule, options=("true", "false"))
+        case ScoreBallot():
+            weights = {criterion.name: criterion.weight for criterion in ballot.criteria}
+            return Election(rule, low=ballot.minimum, high=ballot.maximum, criteria=weights)
+        case NumberBallot():
+            return Election(rule, low=ballot.minimum, high=ballot.maximum)
+        case FreeBallot():
+            return Election(rule)
+
+
+def cast_ballot(request: VotingRequest, voter: Voter, outcome: BranchOutcome, wave: int) -> CastBallot:
+    """One voter's ballot. Its shape was checked when it came in: what did not fit is no output, but an error."""
+    told: dict[str, Any] = {"voter": voter.name, "wave": wave, "weight": voter.weight, "model": outcome.model}
+    if not outcome.succeeded:
+        why = outcome.error.message if outcome.error else None
+        invalid = outcome.error is not None and outcome.error.code == INVALID
+        return CastBallot(**told, status="invalid" if invalid else "failed", why=why)
+    said = cast(dict[str, Any], outcome.output)
+    evidence = [quote.strip() for quote in said.get("evidence", []) if quote.strip()]
+    answer = _as_spelled(request.ballot, said["answer"])
+    told |= {"answer": answer, "reasoning": said["reasoning"], "evidence": evidence}
+    told["confidence"] = said.get("confidence")
+    if answer is None:
+        return CastBallot(**told, status="abstained", why=ABSTAINED)
+    if request.require_evidence and not evidence:
+        return CastBallot(**told, status="abstained", why=NO_EVIDENCE)
+    return CastBallot(**told, status="counted")
+
+
+def vote_of(ballot: Ballot, given: CastBallot) -> Vote:
+    """A counted ballot as a vote."""
+    confidence = 1.0 if given.confidence is None else float(given.confidence)
+    return Vote(given.voter, _key(ballot, given.answer), weight=given.weight, confidence=confidence)
+
+
+def _key(ballot: Ballot, answer: Any) -> Answer:
+    match ballot:
+        case BooleanBallot():
+            return "true" if answer else "false"
+        case FreeBallot():
+            return normalised(answer)
+        case NumberBallot():
+            return float(answer)
+        case ScoreBallot():
+            return {name: float(score) for name, score in answer.items()}
+        case _:
+            return answer if isinstance(answer, str) else tuple(answer)
+
+
+def _as_spelled(ballot: Ballot, answer: Any) -> Any:
+    """Options as the ballot spells them: a ballot of an earlier version of the app took other spellings, too."""
+    if not isinstance(ballot, OptionsBallot) or answer is None:
+        return answer
+    spelled = {normalised(option): option for option in ballot.options}
+    if isinstance(answer, str):
+        return spelled.get(normalised(answer), answer)
+    return [spelled.get(normalised(option), option) for option in answer]

@@ -1,0 +1,61 @@
+"""The poll under way: which voters are asked next, and why no more are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.aggregation.completion import meets
+from shared.contracts.branch import Branch, BranchOutcome
+from shared.contracts.voting import VotingRequest
+from shared.voting.ballot_box import BallotBox, election_of
+from shared.voting.voters import branch_of, voters_of
+from shared.voting.waves import Poll, Step, StopReason
+
+
+class Polling:
+    """Asks the voters of a request, wave after wave. `next_wave` is told all outcomes so far."""
+
+    def __init__(self, request: VotingRequest) -> None:
+        plan = request.plan
+        self._request = request
+        self._voters = voters_of(request)
+        self._waves: list[int] = []
+        self._poll = Poll(
+            election=election_of(request),
+            stop=request.effective_stop,
+            least=plan.least,
+            most=plan.most,
+            wave=plan.wave,
+            weights=tuple(voter.weight for voter in self._voters),
+        )
+
+    @property
+    def most(self) -> int:
+        """How many voters are asked at most."""
+        return len(self._voters)
+
+    def next_wave(self, outcomes: Sequence[BranchOutcome]) -> list[Branch]:
+        """The branches of the voters to ask now; none when enough is known."""
+        asked = len(outcomes)
+        size = self._size(self._step(outcomes), outcomes)
+        self._waves += [size] if size else []
+        voters = enumerate(self._voters[asked : asked + size], start=asked)
+        return [branch_of(self._request, voter, index) for index, voter in voters]
+
+    def box(self, outcomes: Sequence[BranchOutcome]) -> BallotBox:
+        """The ballots of the voters asked so far."""
+        return BallotBox(self._request, self._voters, outcomes, tuple(self._waves))
+
+    def reason(self, outcomes: Sequence[BranchOutcome]) -> StopReason:
+        """Why no more voters are asked than these, whom nothing interrupted."""
+        return self._step(outcomes).reason or "all_asked"
+
+    def _step(self, outcomes: Sequence[BranchOutcome]) -> Step:
+        return self._poll.step(len(outcomes), self.box(outcomes).votes)
+
+    def _size(self, step: Step, outcomes: Sequence[BranchOutcome]) -> int:
+        """How many to ask: also more than the rule needs, while the run's policy is not met and voters are left."""
+        left = self.most - len(outcomes)
+        if step.size or not left or meets(outcomes, self._request.policy):
+            return step.size
+        return min(self._request.plan.wave, left)
