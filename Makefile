@@ -43,13 +43,14 @@ format: $(READY) ## Format the code and fix what the linter can
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(READY) ## Measure cold start, host start, overhead, workers, the window and the tail
+bench: $(READY) ## Measure cold start, host start, overhead, workers, the window, the tail and votes
 	@$(BIN)/python benchmarks/cold_start.py
 	@$(BIN)/python benchmarks/host_start.py
 	@$(BIN)/python benchmarks/overhead.py
 	@$(BIN)/python benchmarks/workers.py
 	@$(BIN)/python benchmarks/window.py
 	@$(BIN)/python benchmarks/tail.py
+	@$(BIN)/python benchmarks/voting_cost.py
 
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready

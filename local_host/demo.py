@@ -42,6 +42,12 @@ RUNS = (
         "policy-vote.json",
     ),
     DemoRun(
+        "Policy priorities",
+        "Voting in waves: voters with ready perspectives rank its weaknesses, until more of them would hardly matter.",
+        "voting",
+        "policy-priorities.json",
+    ),
+    DemoRun(
         "Incident digest",
         "Map-reduce: one agent for each report in samples/incidents/, then one for the whole.",
         "map-reduce",

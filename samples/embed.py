@@ -44,6 +44,7 @@ def log_analysis(request: Request) -> None:
 EMBED: dict[str, Callable[[Request], None]] = {
     "code-review.json": code_review,
     "policy-vote.json": policy_vote,
+    "policy-priorities.json": policy_vote,
     "incident-digest.json": incident_digest,
     "log-analysis.json": log_analysis,
 }

@@ -226,6 +226,7 @@ class CastBallot(Contract):
     voter: Name
     wave: int
     status: BallotStatus
+    model: str | None = None
     answer: JsonValue = None
     confidence: float | None = None
     weight: float = 1.0
@@ -283,8 +284,8 @@ class HonestConfidence(Contract):
     `effective_voters` is how many independent voters the votes are worth at least: n ÷ (1 + (n - 1)ρ), with ρ the
     agreement beyond chance (Bennett's S). Voters who all agree are worth one, because nothing in their votes tells
     shared error from shared truth.
-    `lead_probability` is the posterior probability that the leader is the mode of a jury without end,
-    `unchanged_probability` that it would lead after all voters that were planned (Beta-binomial on the top two).
+    `lead_probability` is the posterior probability that the leader is the mode of a jury without end (Beta on the top
+    two), `unchanged_probability` that the decision would stand after all voters that were planned (Beta-binomial).
     `stated` is the mean of the voters' own confidence. Null where the ballot gives no such figure.
     """
 
@@ -370,6 +371,7 @@ class VotingOutput(Contract):
     rounds: list[Round] = Field(default_factory=list[Round])
     interval: Interval | None = None
     criteria: list[CriterionScore] = Field(default_factory=list[CriterionScore])
+    overall: float | None = None
     confidence: HonestConfidence
     dissent: Dissent | None = None
     stop: StopReport

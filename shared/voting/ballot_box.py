@@ -89,7 +89,7 @@ def election_of(request: VotingRequest) -> Election:
 
 def cast_ballot(request: VotingRequest, voter: Voter, outcome: BranchOutcome, wave: int) -> CastBallot:
     """One voter's ballot. Its shape was checked when it came in: what did not fit is no output, but an error."""
-    told: dict[str, Any] = {"voter": voter.name, "wave": wave, "weight": voter.weight}
+    told: dict[str, Any] = {"voter": voter.name, "wave": wave, "weight": voter.weight, "model": outcome.model}
     if not outcome.succeeded:
         why = outcome.error.message if outcome.error else None
         invalid = outcome.error is not None and outcome.error.code == INVALID

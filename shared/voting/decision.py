@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import JsonValue
@@ -41,6 +42,7 @@ def voting_output(counting: Counting, reason: StopReason) -> VotingOutput:
         rounds=[Round(scores=dict(each.scores), eliminated=list(each.eliminated)) for each in verdict.rounds],
         interval=_interval(verdict),
         criteria=criterion_scores(election, counting.votes) if isinstance(election.rule, PerCriterion) else [],
+        overall=_overall(election, counting.votes),
         confidence=_confidence(counting, verdict),
         dissent=dissent_of(election, counting.votes, _final(verdict, decided), box.ballots, box.shown),
         stop=_stop(box, election, reason),
@@ -88,6 +90,14 @@ def _final(verdict: Verdict, decided: str | float | None) -> Verdict:
     if decided is None or verdict.outcome == "decided":
         return verdict
     return Verdict("decided", decided, verdict.leaders, verdict.scores, verdict.rounds, verdict.interval)
+
+
+def _overall(election: Election, votes: Sequence[Vote]) -> float | None:
+    """The overall score behind a pass or a fail, too."""
+    if not isinstance(election.rule, PerCriterion):
+        return None
+    score = count(replace(election, rule=election.rule.model_copy(update={"threshold": None})), votes).decision
+    return score if isinstance(score, float) else None
 
 
 def _interval(verdict: Verdict) -> Interval | None:

@@ -63,8 +63,9 @@ class Verdict:
     """What a rule makes of votes.
 
     `decision` is an option or answer, a number, or `pass` or `fail`; None unless the outcome is `decided`. `leaders`
-    share the lead, in the order of the options or of first mention. `scores` has every option and every answer given,
-    best first, equals in that order; of scores ballots, the criteria in theirs.
+    share the lead, in the order of the options or of first mention; nobody leads who has no score at all, and of
+    numbers and scores nobody does. `scores` has every option and every answer given, best first, equals in that order;
+    of scores ballots, the criteria in theirs (none without votes); of numbers, nothing.
     """
 
     outcome: Outcome

@@ -203,7 +203,7 @@ def _confidence(output: VotingOutput) -> str:
         (
             "Unchanged",
             _share(told.unchanged_probability),
-            "probability that the same answer would lead after all voters that were planned",
+            "probability that the decision would stand after all voters that were planned",
         ),
         ("Stated", _share(told.stated), "what the voters say of themselves, on average"),
     ]

@@ -298,8 +298,8 @@ def check_output(case: Case, result: JSON) -> None:
     fate = case.aggregation_fate
     if case.pattern == "voting":
         assert (output["asked"], output["counted"]) == (len(case.ordeals), len(good))
-        assert [vote["voter"] for vote in output["votes"]] == good
-        assert sum(line["votes"] for line in output["tally"]) == len(good)
+        assert [ballot["voter"] for ballot in output["ballots"] if ballot["status"] == "counted"] == good
+        assert sum(line["score"] for line in output["tally"]) == len(good)
     elif case.pattern == "map-reduce":
         assert output["documents"] == good
         assert output["reduction"] == ("agent" if fate is None or fate.succeeded else "concatenate")

@@ -69,6 +69,7 @@ async def test_voters_decide_by_majority(chorus: Chorus) -> None:
     assert sum(line["score"] for line in output["tally"]) == 5
     assert [ballot["voter"] for ballot in output["ballots"]] == [f"voter-{number}" for number in range(1, 6)]
     assert all(ballot["reasoning"] for ballot in output["ballots"])
+    assert all(ballot["evidence"][0] in " ".join(POLICY.split()) for ballot in output["ballots"])
 
 
 async def test_documents_are_mapped_and_reduced(chorus: Chorus) -> None:

@@ -82,8 +82,8 @@ def test_ballots_are_in_voter_order_whoever_answers_first() -> None:
     ballots = drive.ended["output"]["ballots"]
     assert [given["voter"] for given in ballots] == ["voter-1", "voter-2", "voter-3"]
     assert ballots[0] == {
-        "voter": "voter-1", "wave": 1, "status": "counted", "answer": "yes", "confidence": 0.8, "weight": 1.0,
-        "reasoning": "because yes", "evidence": ["it is ready"], "why": None,
+        "voter": "voter-1", "wave": 1, "status": "counted", "model": None, "answer": "yes", "confidence": 0.8,
+        "weight": 1.0, "reasoning": "because yes", "evidence": ["it is ready"], "why": None,
     }  # fmt: skip
 
 
@@ -167,6 +167,19 @@ def test_the_output_is_told_in_markdown() -> None:
 
     assert "yes" in markdown.splitlines()[0]
     assert "voter-3" in markdown
+
+
+def test_scores_are_told_by_criterion_and_overall() -> None:
+    ballot_ = {"type": "score", "criteria": ["clear", {"name": "true", "weight": 3}]}
+    scores = [{"clear": 5, "true": 2}, {"clear": 3, "true": 4}]
+    rule = {"type": "per_criterion", "threshold": 3.5}
+    output = counted(*scores, ballot=ballot_, rule=rule)["output"]
+
+    assert (output["decision"], output["overall"]) == ("fail", 3.25)
+    assert [(line["name"], line["score"], line["minimum"]) for line in output["criteria"]] == [
+        ("clear", 4.0, 3.0), ("true", 3.0, 2.0),
+    ]  # fmt: skip
+    assert output["tally"] == []
 
 
 # Policy

@@ -157,6 +157,10 @@ def test_approval_counts_every_option_that_a_voter_can_live_with() -> None:
     assert list(found.scores.items()) == [("B", 3), ("C", 2), ("A", 1), ("D", 0)]
 
 
+def test_an_option_approved_of_twice_on_one_ballot_counts_once() -> None:
+    assert verdict(Approval(), votes(("A", "A"), ("B",)), "AB").scores == {"A": 1, "B": 1}
+
+
 def test_when_nobody_approves_of_anything_nobody_leads() -> None:
     found = verdict(Approval(), votes((), ()), "AB")
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from shared.contracts.rules import Condorcet
-from shared.voting.condorcet import MAX_LOCKINGS, ranked_pairs
-from shared.voting.pairwise import duels
+from shared.voting.condorcet import ranked_pairs
+from shared.voting.pairwise import Duels, duels
 from tests.shared.voting.elections import CYCLE, SCHULZE, TENNESSEE
-from tests.shared.voting.given import CONDORCET, leaders, rankings, verdict
+from tests.shared.voting.given import CONDORCET, LETTERS, leaders, rankings, verdict
 
 COMPLETED = [CONDORCET[name] for name in ("schulze", "ranked_pairs", "minimax")]
 
@@ -74,4 +74,13 @@ def test_too_many_equal_victories_to_try_all_orders_leave_the_smith_set_in_a_tie
 
     assert len(held.smith_set()) == len(options)
     assert ranked_pairs(held) == tuple(options)
-    assert MAX_LOCKINGS < 2**15
+
+
+def test_equal_victories_that_close_no_cycle_are_locked_without_trying_their_orders() -> None:
+    """Each beats all that come later by two voters, but for A and H, who draw."""
+    drawn = (("A", "H"), ("H", "A"))
+    pairs = [(one, other) for one in LETTERS for other in LETTERS if one != other]
+    held = Duels(tuple(LETTERS), {pair: 1 if pair in drawn else 2 * (pair[0] < pair[1]) for pair in pairs})
+
+    assert held.smith_set() == tuple("ABCDEFGH")
+    assert ranked_pairs(held) == ("A",)

@@ -28,4 +28,4 @@ def test_quantiles_are_those_of_the_published_table(degrees: int, published: tup
 
 
 def test_quantiles_tend_to_those_of_the_normal_distribution() -> None:
-    assert t_quantile(0.95, 100_000) == pytest.approx(1.95996, abs=5e-5)
+    assert t_quantile(0.95, 5_000) == pytest.approx(1.95996, abs=1e-3)
