@@ -106,11 +106,6 @@ class VotingRequest(Contract):
         return self.stop or (StopDecided() if isinstance(self.voters, VoterPlan) else StopFixed())
 
     @property
-    def least_voters(self) -> int:
-        """How many voters are asked in any case."""
-        return self.plan.most if isinstance(self.effective_stop, StopFixed) else self.plan.least
-
-    @property
     def needs_judge(self) -> bool:
         """Whether the rule itself takes a judge; a tie may need one besides."""
         return isinstance(self.effective_rule, SelfConsistency | BestOf)

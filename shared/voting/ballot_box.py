@@ -128,7 +128,8 @@ def _key(ballot: Ballot, answer: Any) -> Answer:
 
 def _as_spelled(ballot: Ballot, answer: Any) -> Any:
     """Options as the ballot spells them: a ballot of an earlier version of the app took other spellings, too."""
-    if not isinstance(ballot, OptionsBallot) or answer is None:
+    given = [answer] if isinstance(answer, str) else answer
+    if not isinstance(ballot, OptionsBallot) or given is None or all(option in ballot.options for option in given):
         return answer
     spelled = {normalised(option): option for option in ballot.options}
     if isinstance(answer, str):

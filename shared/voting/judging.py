@@ -15,7 +15,8 @@ from typing import Any, Literal, cast
 from pydantic import JsonValue
 
 from shared.contracts.agent import AgentSpec
-from shared.contracts.branch import Branch, BranchOutcome
+from shared.contracts.base import repeated
+from shared.contracts.branch import Branch, BranchError, BranchOutcome
 from shared.contracts.rules import BestOf, SelfConsistency
 from shared.contracts.voting import Judgement, VotingRequest
 from shared.voting.prompts import GROUPING_TASK, RANKING_TASK, judging_prompt
@@ -67,17 +68,25 @@ def grouping_of(candidates: Sequence[Candidate], outcome: BranchOutcome) -> Judg
 
     An answer that the judge left out stays alone.
     """
-    if not outcome.succeeded:
+    if not without_overlap(outcome).succeeded:
         return None
     shown = shuffled(candidates)
     names = _names("grouping", shown)
     said = cast(dict[str, Any], outcome.output)
     groups = [[names[label] for label in group] for group in said["groups"] if group]
-    grouped = [name for group in groups for name in group]
-    if len(set(grouped)) < len(grouped):
-        return None
-    alone = [[candidate.name] for candidate in shown if candidate.name not in set(grouped)]
+    grouped = {name for group in groups for name in group}
+    alone = [[candidate.name] for candidate in shown if candidate.name not in grouped]
     return Judgement(task="grouping", shown=list(names.values()), groups=[*groups, *alone], reasoning=said["reasoning"])
+
+
+def without_overlap(outcome: BranchOutcome) -> BranchOutcome:
+    """The outcome of a call for groups, failed when a text is in two of them, which no JSON Schema can forbid."""
+    said = cast(dict[str, Any], outcome.output) if outcome.succeeded else {}
+    if not (twice := repeated([label for group in said.get("groups", []) for label in group])):
+        return outcome
+    message = f"the judge put an answer into more than one group: {', '.join(twice)}"
+    error = BranchError(code="invalid_output", message=message, retriable=True)
+    return outcome.model_copy(update={"status": "failed", "output": None, "error": error})
 
 
 def judges_of(request: VotingRequest) -> list[AgentSpec]:
