@@ -35,10 +35,10 @@ class BallotBox:
 
     @cached_property
     def ballots(self) -> list[CastBallot]:
-        """What came of each voter asked."""
+        """What came of each voter asked: not of one whose call was never made, because the run ended before."""
         numbers = [number for number, size in enumerate(self.waves, start=1) for _ in range(size)]
         asked = zip(self.voters, self.outcomes, numbers, strict=False)
-        return [cast_ballot(self.request, voter, outcome, wave) for voter, outcome, wave in asked]
+        return [cast_ballot(self.request, voter, outcome, wave) for voter, outcome, wave in asked if outcome.attempts]
 
     @cached_property
     def votes(self) -> list[Vote]:
@@ -47,13 +47,18 @@ class BallotBox:
 
     def votes_after(self, waves: int) -> list[Vote]:
         """Those of the first so many waves."""
-        asked = {ballot.voter for ballot in self.ballots[: sum(self.waves[:waves])]}
+        asked = {ballot.voter for ballot in self.asked_in(waves)}
         return [vote for vote in self.votes if vote.voter in asked]
+
+    def asked_in(self, waves: int) -> list[CastBallot]:
+        """The ballots of the voters asked in the first so many waves."""
+        return [ballot for ballot in self.ballots if ballot.wave <= waves]
 
     @property
     def remaining(self) -> list[float]:
         """The weights of the voters who have not been asked."""
-        return [voter.weight for voter in self.voters[len(self.outcomes) :]]
+        asked = {ballot.voter for ballot in self.ballots}
+        return [voter.weight for voter in self.voters if voter.name not in asked]
 
     @cached_property
     def shown(self) -> Mapping[str, JsonValue]:

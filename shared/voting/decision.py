@@ -122,14 +122,14 @@ def _stop(box: BallotBox, election: Election, reason: StopReason) -> StopReport:
     return StopReport(
         rule=box.request.effective_stop,
         reason=reason,
-        asked=len(box.outcomes),
+        asked=len(box.ballots),
         saved=len(box.remaining),
         waves=[_wave(box, election, number) for number in range(1, len(box.waves) + 1)],
     )
 
 
 def _wave(box: BallotBox, election: Election, number: int) -> WaveTally:
-    asked, votes = sum(box.waves[:number]), box.votes_after(number)
+    asked, votes = len(box.asked_in(number)), box.votes_after(number)
     verdict = count(election, votes)
     return WaveTally(
         asked=asked,

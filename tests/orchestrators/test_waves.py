@@ -141,6 +141,8 @@ def test_the_budget_counts_over_all_waves() -> None:
     assert verdict(drive.ended) == ("partial", "budget_exhausted")
     assert drive.ended["output"]["decision"] == "yes"
     assert len(asked(drive)) == 4, "15 tokens each"
+    assert drive.ended["output"]["asked"] == drive.ended["output"]["stop"]["asked"] == 4
+    assert drive.ended["output"]["stop"]["saved"] == 5
 
 
 def test_the_deadline_counts_over_all_waves() -> None:

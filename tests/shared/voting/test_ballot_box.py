@@ -23,7 +23,7 @@ def given(answer: Any, **fields: Any) -> dict[str, Any]:
 def outcome(number: int, output: Any = None, error: BranchError | None = None) -> BranchOutcome:
     status = "succeeded" if error is None else "failed"
     return BranchOutcome(
-        name=f"voter-{number}", status=status, output=output, error=error, started_at=NOW, ended_at=NOW
+        name=f"voter-{number}", status=status, output=output, error=error, attempts=1, started_at=NOW, ended_at=NOW
     )
 
 
