@@ -74,6 +74,7 @@ class Flight:
         self._reused = reused
         self._aboard: list[Branch] = []
         self._tasks: dict[Call, Task[Any]] = {}
+        self._settled: dict[str, BranchOutcome] = {}
         self._cut_by: Interruption | None = None
         self._alarm = Alarm(self._context)
         self._arrivals = Arrivals(self._wants_turn)
@@ -124,13 +125,16 @@ class Flight:
         return [self._reused.get(branch.name) or self._outcome(branch.name) for branch in self._aboard]
 
     def _outcome(self, branch: str) -> BranchOutcome:
-        """What became of a branch."""
-        return outcome_of(
-            self._schedule.records[branch],
-            run_deadline=self._run.deadline,
-            cut_by=self._cut_by,
-            now=self._context.current_utc_datetime,
+        """What became of a branch. Nothing more becomes of one without calls: each wave asks for all outcomes again."""
+        if branch in self._settled:
+            return self._settled[branch]
+        record = self._schedule.records[branch]
+        outcome = outcome_of(
+            record, run_deadline=self._run.deadline, cut_by=self._cut_by, now=self._context.current_utc_datetime
         )
+        if record.decided and not record.in_flight:
+            self._settled[branch] = outcome
+        return outcome
 
     def _interruption(self, outcomes: Sequence[BranchOutcome]) -> Interruption | None:
         """What kept branches from their own end; a deadline that passed when all was done is no reason."""
