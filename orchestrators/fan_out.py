@@ -44,13 +44,16 @@ def fan_out_in_waves(
 ) -> Generator[Task[Any], Any, FannedOut]:
     """The same for at most `most` branches that are not all known: `next_wave` names more, given all outcomes so far.
 
-    Policy, window, hedging and budget are those of one run, however many waves there are.
+    Policy, window, hedging and budget are those of one run, however many waves there are. A wave that the deadline or
+    the budget keeps from starting is missing in the end.
     """
     flight = Flight(run, run.policy, reused=run.reused, expected=most)
-    while not flight.is_cut and (wave := next_wave(flight.outcomes())):
+    while (wave := next_wave(flight.outcomes())) and flight.cut_by is None:
         flight.board(wave)
         yield from flight.fly()
-    return (yield from flight.land())
+    if wave and flight.cut_by == "deadline_exceeded":
+        flight.board(wave)  # to be told as missing
+    return (yield from flight.land(is_whole=not wave))
 
 
 def call_aggregators(run: Run, branches: Sequence[Branch]) -> Generator[Task[Any], Any, FannedOut]:
@@ -104,9 +107,14 @@ class Flight:
                 yield self._run.until(self._arrivals.next(), *self._alarm.tasks)
         self._alarm.disarm()
 
-    def land(self) -> Generator[Task[Any], Any, FannedOut]:
-        """Start no more; calls that are still out are told to stop, and get a moment for their account."""
+    def land(self, *, is_whole: bool = True) -> Generator[Task[Any], Any, FannedOut]:
+        """Start no more; calls that are still out are told to stop, and get a moment for their account.
+
+        `is_whole` says that no more branches would have come aboard.
+        """
         self._cut_by = self._reason()
+        if is_whole and self._schedule.finished and self._cut_by == "min_successful_reached":
+            self._cut_by = None
         self._schedule.close()
         if self._cut_by is not None and (calls := self._in_flight()):
             yield from self._stop(calls)
@@ -116,9 +124,9 @@ class Flight:
         return FannedOut(outcomes, self._interruption(outcomes))
 
     @property
-    def is_cut(self) -> bool:
-        """Whether something ends the fan-out before its branches do."""
-        return self._reason() is not None
+    def cut_by(self) -> Interruption | None:
+        """What ends the fan-out before its branches do, if anything does."""
+        return self._reason()
 
     def outcomes(self) -> list[BranchOutcome]:
         """What became of the branches aboard, in their order."""
