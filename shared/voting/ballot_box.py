@@ -24,31 +24,52 @@ NO_EVIDENCE = "the vote came without the evidence that was required"
 ABSTAINED = "the voter abstained"
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An outcome, the ballot that it is, and the vote in it, if it counts."""
+
+    outcome: BranchOutcome
+    ballot: CastBallot
+    vote: Vote | None
+
+
 @dataclass(frozen=True)
 class BallotBox:
-    """The ballots of the voters asked so far, in voter order; `waves` has the number of voters of each wave."""
+    """The ballots of the voters asked so far, in voter order; `waves` has the number of voters of each wave.
+
+    `before` is what an earlier box of the same vote `read`: outcomes that are still the same are not read again.
+    """
 
     request: VotingRequest
     voters: Sequence[Voter]
     outcomes: Sequence[BranchOutcome]
     waves: Sequence[int]
+    before: Sequence[Read] = ()
+
+    @cached_property
+    def read(self) -> list[Read]:
+        """What came of each voter."""
+        numbers = [number for number, size in enumerate(self.waves, start=1) for _ in range(size)]
+        asked = zip(self.voters, self.outcomes, numbers, strict=False)
+        known = [*self.before, *[None] * len(self.outcomes)]
+        return [
+            was if was is not None and was.outcome is outcome else self._read(voter, outcome, wave)
+            for was, (voter, outcome, wave) in zip(known, asked, strict=False)
+        ]
 
     @cached_property
     def ballots(self) -> list[CastBallot]:
-        """What came of each voter asked: not of one whose call was never made, because the run ended before."""
-        numbers = [number for number, size in enumerate(self.waves, start=1) for _ in range(size)]
-        asked = zip(self.voters, self.outcomes, numbers, strict=False)
-        return [cast_ballot(self.request, voter, outcome, wave) for voter, outcome, wave in asked if outcome.attempts]
+        """The ballot of each voter asked: not of one whose call was never made, because the run ended before."""
+        return [read.ballot for read in self.read if read.outcome.attempts]
 
     @cached_property
     def votes(self) -> list[Vote]:
         """The votes that count, in voter order."""
-        return [vote_of(self.request.ballot, ballot) for ballot in self.ballots if ballot.status == "counted"]
+        return [read.vote for read in self.read if read.vote is not None]
 
     def votes_after(self, waves: int) -> list[Vote]:
         """Those of the first so many waves."""
-        asked = {ballot.voter for ballot in self.asked_in(waves)}
-        return [vote for vote in self.votes if vote.voter in asked]
+        return [read.vote for read in self.read if read.vote is not None and read.ballot.wave <= waves]
 
     def asked_in(self, waves: int) -> list[CastBallot]:
         """The ballots of the voters asked in the first so many waves."""
@@ -137,6 +158,5 @@ def _as_spelled(ballot: Ballot, answer: Any) -> Any:
     if not isinstance(ballot, OptionsBallot) or given is None or all(option in ballot.options for option in given):
         return answer
     spelled = {normalised(option): option for option in ballot.options}
-    if isinstance(answer, str):
-        return spelled.get(normalised(answer), answer)
-    return [spelled.get(normalised(option), option) for option in answer]
+    found = [spelled.get(normalised(option), option) for option in given]
+    return found[0] if isinstance(answer, str) else found

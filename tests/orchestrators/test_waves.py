@@ -185,3 +185,45 @@ def test_a_redrive_asks_in_the_same_waves(taken: int) -> None:
 
     assert drive.ended["output"]["stop"]["asked"] == 5
     assert len(asked(drive)) == 5 - taken
+
+
+def test_a_vote_that_the_deadline_ends_between_waves_says_so_and_names_who_is_missing() -> None:
+    drive = waves(policy={"deadline_s": 10})
+    vote(drive, 1, "yes")
+    vote(drive, 2, "yes")
+    drive.pass_time(20, firing=False)
+    vote(drive, 3, "no")
+
+    assert verdict(drive.ended) == ("partial", "deadline_exceeded")
+    assert drive.ended["output"]["stop"]["reason"] == "interrupted"
+    assert drive.ended["missing"] == ["voter-4", "voter-5", "voter-6"]
+    assert asked(drive) == ["voter-1", "voter-2", "voter-3"]
+
+
+def test_a_vote_that_is_over_when_its_deadline_passes_was_not_interrupted() -> None:
+    drive = waves(policy={"deadline_s": 10}, voters={"min": 3, "max": 3})
+    vote(drive, 1, "yes")
+    vote(drive, 2, "yes")
+    drive.pass_time(20, firing=False)
+    vote(drive, 3, "no")
+
+    assert verdict(drive.ended) == ("succeeded", "all_completed")
+    assert drive.ended["output"]["stop"]["reason"] == "all_asked"
+
+
+def test_a_vote_that_is_decided_just_when_enough_have_voted_was_not_interrupted() -> None:
+    drive = waves(policy={"min_successful": 5, "stop_early": True})
+    answer(drive, "yes", "yes", "yes")
+    answer(drive, "yes", "yes")
+
+    assert verdict(drive.ended) == ("succeeded", "all_completed")
+    assert drive.ended["output"]["stop"]["reason"] == "decided"
+
+
+def test_an_open_vote_that_stops_early_was_interrupted() -> None:
+    drive = waves(policy={"min_successful": 3, "stop_early": True})
+    answer(drive, "yes", "yes", "no")
+
+    assert verdict(drive.ended) == ("succeeded", "min_successful_reached")
+    assert drive.ended["output"]["stop"]["reason"] == "interrupted"
+    assert len(asked(drive)) == 3

@@ -155,6 +155,17 @@ async def test_a_redrive_shows_what_it_took_over_and_counts_it_as_done_but_not_a
     assert seen.usage.total_tokens == 15
 
 
+async def test_a_redriven_vote_in_waves_counts_all_votes_that_it_takes_over() -> None:
+    request = {"question": "Publish?", "voters": {"min": 3, "max": 9, "wave": 3}}
+    given = run_input(request, reused=[outcome(f"voter-{number}") for number in (1, 2, 4, 5)])
+    seen = await view(
+        orchestration("RUNNING", name="voting", given=given, custom_status={"phase": "branches", "total": 3}),
+        child("voter-3", "RUNNING"),
+    )
+
+    assert seen.progress.model_dump() == {"total": 5, "done": 4, "succeeded": 4, "failed": 0, "running": 1}
+
+
 async def test_a_redrive_that_has_not_begun_is_not_shown_as_done() -> None:
     seen = await view(
         run("PENDING", given=run_input(sections(*"abc"), reused=[outcome("a"), outcome("c")]), custom_status=None)
