@@ -72,7 +72,7 @@ class Poll:
         """The fewest that could settle the vote. Support only ever brings the end nearer, so bisection finds them."""
         fewest = max(1, self.least - asked)
         most = min(max(fewest, self.wave), self.most - asked)
-        support = _supporting(self.election, votes)
+        support = _supporting(self.election, votes) if fewest < most else None
         if support is None:
             return most
         weights = self.weights[asked : asked + most]
