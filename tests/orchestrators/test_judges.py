@@ -109,6 +109,7 @@ def test_answers_that_mean_the_same_are_one() -> None:
     assert (output["outcome"], output["decision"]) == ("decided", "a dog")
     assert [(line["answer"], line["score"]) for line in output["tally"]] == [("a dog", 3), ("a cat", 1)]
     assert output["tally"][0]["voters"] == ["voter-1", "voter-2", "voter-4"]
+    assert output["confidence"]["unchanged_probability"] == 1
 
 
 def test_an_answer_that_the_judge_leaves_out_stays_alone() -> None:
