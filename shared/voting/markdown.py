@@ -81,9 +81,8 @@ def _title(output: VotingOutput) -> str:
 def _how(output: VotingOutput) -> str:
     rule = cell(rule_in_words(output.rule), MAX_RULE_CHARS)
     match output.outcome:
-        case "decided" if output.decided_by in BREAKERS and len(output.leaders) > 1:
-            broke = f"{BREAKERS[output.decided_by]} broke"
-            told = f"The count was a tie of {_leaders(output)}, which {broke}. The rule: {rule}."
+        case "decided" if (breaker := BREAKERS.get(output.decided_by or "")) and len(output.leaders) > 1:
+            told = f"The count was a tie of {_leaders(output)}, which {breaker} broke. The rule: {rule}."
         case "decided":
             told = f"Decided by {rule}."
         case "tie":
