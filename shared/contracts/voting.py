@@ -286,7 +286,8 @@ class HonestConfidence(Contract):
     shared error from shared truth.
     `lead_probability` is the posterior probability that the leader is the mode of a jury without end (Beta on the top
     two), `unchanged_probability` that the decision would stand after all voters that were planned (Beta-binomial).
-    `stated` is the mean of the voters' own confidence. Null where the ballot gives no such figure.
+    `stated` is the mean of the voters' own confidence. Null where the ballot gives no such figure; the two
+    probabilities also where there is no lead (a veto) or no decision (a tie) for them to be of.
     """
 
     agreement: float | None

@@ -71,6 +71,10 @@ class BallotBox:
         """Those of the first so many waves."""
         return [read.vote for read in self.read if read.vote is not None and read.ballot.wave <= waves]
 
+    def _read(self, voter: Voter, outcome: BranchOutcome, wave: int) -> Read:
+        ballot = cast_ballot(self.request, voter, outcome, wave)
+        return Read(outcome, ballot, vote_of(self.request.ballot, ballot) if ballot.status == "counted" else None)
+
     def asked_in(self, waves: int) -> list[CastBallot]:
         """The ballots of the voters asked in the first so many waves."""
         return [ballot for ballot in self.ballots if ballot.wave <= waves]

@@ -149,7 +149,9 @@ class Counting:
         """What breaks the tie makes of it; None when it cannot say."""
         match self.request.tie_break:
             case "judge":
-                found = self._by_rankings(self._leaders) if self.rankings else None
+                # Under `best_of` the rankings are what made the tie, and there are no others.
+                is_heard = bool(self.rankings) and not isinstance(self.request.effective_rule, BestOf)
+                found = self._by_rankings(self._leaders) if is_heard else None
                 return (str(found.decision) if found and found.outcome == "decided" else None), "judge"
             case "chair":
                 return self._casting_vote(verdict), "chair"

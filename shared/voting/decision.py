@@ -9,8 +9,9 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from shared.contracts.rules import BestOf, Median, PerCriterion, TrimmedMean, Weighted
+from shared.contracts.rules import BestOf, Median, PerCriterion, TrimmedMean, Veto, Weighted
 from shared.contracts.voting import HonestConfidence, Interval, Round, StopReport, TallyLine, VotingOutput, WaveTally
+from shared.voting.answers import vetoing_answers
 from shared.voting.ballot_box import BallotBox
 from shared.voting.confidence import honest_confidence
 from shared.voting.counting import Counting, backs
@@ -106,16 +107,36 @@ def _interval(verdict: Verdict) -> Interval | None:
 
 
 def _confidence(counting: Counting, verdict: Verdict) -> HonestConfidence:
-    lead, unchanged = _probabilities(counting.election, counting.votes, len(counting.box.remaining))
+    election, votes, remaining = counting.election, counting.votes, len(counting.box.remaining)
     return honest_confidence(
-        counting.election, counting.votes, verdict, lead_probability=lead, unchanged_probability=unchanged
+        election,
+        votes,
+        verdict,
+        lead_probability=_lead(election, votes, verdict),
+        # A decision that nobody is left to change stands, whatever broke its tie or grouped its answers.
+        unchanged_probability=1.0
+        if _counts_heads(election, votes) and counting.decision.decision is not None and not remaining
+        else _unchanged(election, votes, verdict, remaining),
     )
 
 
-def _probabilities(election: Election, votes: Sequence[Vote], remaining: int) -> tuple[float | None, float | None]:
-    if not votes or isinstance(election.rule, HEADLESS):
-        return None, None
-    return lead_probability(*top_two(election, votes)), kept_probability(election, votes, remaining)
+def _lead(election: Election, votes: Sequence[Vote], verdict: Verdict) -> float | None:
+    """None also for a veto, which wins without a lead."""
+    if not _counts_heads(election, votes):
+        return None
+    vetoed = isinstance(election.rule, Veto) and bool(vetoing_answers(election, [str(verdict.decision)]))
+    return None if vetoed else lead_probability(*top_two(election, votes))
+
+
+def _unchanged(election: Election, votes: Sequence[Vote], verdict: Verdict, remaining: int) -> float | None:
+    """None also without a decision that could stand: a tie, or nobody with what the rule wants."""
+    if not _counts_heads(election, votes) or verdict.outcome != "decided":
+        return None
+    return kept_probability(election, votes, remaining)
+
+
+def _counts_heads(election: Election, votes: Sequence[Vote]) -> bool:
+    return bool(votes) and not isinstance(election.rule, HEADLESS)
 
 
 def _stop(box: BallotBox, election: Election, reason: StopReason) -> StopReport:
@@ -135,5 +156,5 @@ def _wave(box: BallotBox, election: Election, number: int) -> WaveTally:
         asked=asked,
         counted=len(votes),
         leaders=[box.shown.get(leader, leader) for leader in verdict.leaders],
-        unchanged_probability=_probabilities(election, votes, len(box.voters) - asked)[1],
+        unchanged_probability=_unchanged(election, votes, verdict, len(box.voters) - asked),
     )

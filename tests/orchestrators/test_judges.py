@@ -65,6 +65,15 @@ def test_a_judge_who_favours_a_place_decides_nothing() -> None:
     assert sorted(output["leaders"]) == ["another way", "one way"]
 
 
+def test_a_tie_that_the_judge_s_own_rankings_made_stays_one() -> None:
+    drive = cast_votes("one way", "another way", ballot=FREE, rule="best_of", tie_break="judge")
+    rank(drive, "~judge-1", "another way", "one way")
+    rank(drive, "~judge-2", "one way", "another way")
+
+    output = drive.ended["output"]
+    assert (output["outcome"], output["decided_by"], len(output["judgements"])) == ("tie", None, 2)
+
+
 def test_one_candidate_needs_no_judge() -> None:
     drive = cast_votes("same", "Same!", ballot=FREE, rule="best_of")
 
@@ -100,6 +109,7 @@ def test_answers_that_mean_the_same_are_one() -> None:
     assert (output["outcome"], output["decision"]) == ("decided", "a dog")
     assert [(line["answer"], line["score"]) for line in output["tally"]] == [("a dog", 3), ("a cat", 1)]
     assert output["tally"][0]["voters"] == ["voter-1", "voter-2", "voter-4"]
+    assert output["confidence"]["unchanged_probability"] == 1
 
 
 def test_an_answer_that_the_judge_leaves_out_stays_alone() -> None:

@@ -323,3 +323,10 @@ def test_the_first_wave_of_free_answers_is_as_large_as_that_of_options(rule: Any
 
     assert free == closed
     assert free.size == {"supermajority": 14, "veto": 20}.get(rule.type, 11)
+
+
+def test_a_wave_whose_size_is_given_costs_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    poll = poll_of(closed(Plurality()), unweighted("a" * 40), StopDecided(), wave=1)
+    monkeypatch.setattr("shared.voting.waves.count", lambda *_: pytest.fail("counted"))
+
+    assert poll.step(1, [Vote("v1", "a")]) == Step(1)
