@@ -40,8 +40,8 @@ ALLOWED: Mapping[str, Sequence[str]] = {
 
 PURE_LIBRARIES = {
     "__future__", "bisect", "collections", "contextvars", "dataclasses", "datetime", "durabletask.task", "fractions",
-    "functools", "hashlib", "heapq", "html", "itertools", "json", "jsonschema", "math", "pydantic", "pydantic_core",
-    "re", "re2", "referencing", "typing", "unicodedata",
+    "functools", "hashlib", "heapq", "html", "itertools", "json", "jsonschema", "math", "operator", "pydantic",
+    "pydantic_core", "re", "re2", "referencing", "typing", "unicodedata",
 }  # fmt: skip
 """What pure code may import: no clock, no random, no I/O, no environment. Of the SDK, only what tasks are."""
 

@@ -22,6 +22,7 @@ from shared.contracts.jury import (
     plan_of,
     repeated_names,
 )
+from shared.contracts.perspectives import jury_of
 from shared.contracts.policy import RunPolicy, check_policy
 from shared.contracts.rules import (
     AnyRule,
@@ -192,8 +193,9 @@ def _of_ties(request: VotingRequest) -> Iterator[tuple[str, str]]:
         yield "tie_break", f"under the rule {rule.type!r} a tie is no decision that could be broken; leave it out"
     if request.chair is not None and request.tie_break != "chair":
         yield "chair", "a chair is asked to break ties only; set tie_break to 'chair'"
-    if request.chair is not None and plan.names is not None and request.chair not in plan.names:
-        yield "chair", f"{request.chair!r} is not among the voters who are asked, {_listed(plan.names)}"
+    names = [juror.name for juror in jury_of(plan)]
+    if request.chair is not None and request.chair not in names:
+        yield "chair", f"{request.chair!r} is not among the voters who are asked, {_listed(names)}"
     if request.judge is not None and not request.needs_judge and request.tie_break != "judge":
         yield (
             "judge",
@@ -204,7 +206,7 @@ def _of_ties(request: VotingRequest) -> Iterator[tuple[str, str]]:
     if request.judge is not None and request.judge.output_schema is not None:
         yield "judge.output_schema", "the judge takes no 'output_schema'; remove it"
     if request.tie_break == "chair" and isinstance(rule, BestOf):
-        yield "tie_break", "under best_of each vote is its voter's own candidate; break ties by 'first' or 'judge'"
+        yield "tie_break", "under best_of each vote is its voter's own candidate; break its ties by 'first', or not"
 
 
 def _listed(names: list[str]) -> str:
@@ -358,8 +360,9 @@ class VotingOutput(Contract):
 
     `decided`: the rule, or what broke its tie (`decided_by`), made `decision`. `tie`: two or more answers share the
     lead. `no_consensus`: the rule's condition was not met. `no_votes`: nobody voted. But for the first, `decision` is
-    null and `leaders` has the leading answers. `tally` is best first, then in the order of the options or of first
-    mention; `rounds` are those of the count. `ballots` has every voter that was asked, in voter order.
+    null; `leaders` has the leading answers in any case. `tally` is best first, then in the order of the options or of
+    first mention; `rounds` are those of the count. `unit` is that of a number, `overall` the score behind a pass or
+    fail. `ballots` has every voter that was asked, in voter order.
     """
 
     kind: Literal["decision"] = "decision"
@@ -373,6 +376,7 @@ class VotingOutput(Contract):
     interval: Interval | None = None
     criteria: list[CriterionScore] = Field(default_factory=list[CriterionScore])
     overall: float | None = None
+    unit: str | None = None
     confidence: HonestConfidence
     dissent: Dissent | None = None
     stop: StopReport

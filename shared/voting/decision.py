@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from shared.contracts.ballots import NumberBallot
 from shared.contracts.rules import BestOf, Median, PerCriterion, TrimmedMean, Veto, Weighted
 from shared.contracts.voting import HonestConfidence, Interval, Round, StopReport, TallyLine, VotingOutput, WaveTally
 from shared.voting.answers import vetoing_answers
@@ -43,6 +44,7 @@ def voting_output(counting: Counting, reason: StopReason) -> VotingOutput:
         rounds=[Round(scores=dict(each.scores), eliminated=list(each.eliminated)) for each in verdict.rounds],
         interval=_interval(verdict),
         criteria=criterion_scores(election, counting.votes) if isinstance(election.rule, PerCriterion) else [],
+        unit=box.request.ballot.unit if isinstance(box.request.ballot, NumberBallot) else None,
         overall=_overall(election, counting.votes),
         confidence=_confidence(counting, verdict),
         dissent=dissent_of(election, counting.votes, _final(verdict, decided), box.ballots, box.shown),

@@ -68,7 +68,8 @@ def markdown_of(question: str, output: VotingOutput) -> str:
 def _title(output: VotingOutput) -> str:
     match output.outcome:
         case "decided":
-            words = f"Decision: {_answer(output.decision, MAX_HEADING_CHARS)}"
+            unit = f" {cell(output.unit, MAX_HEADING_CHARS)}" if output.unit else ""
+            words = f"Decision: {_answer(output.decision, MAX_HEADING_CHARS)}{unit}"
         case "tie":
             words = "Tie"
         case "no_consensus":

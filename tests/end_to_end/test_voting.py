@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.voting.perspectives import PERSPECTIVES
+from shared.contracts.perspectives import PERSPECTIVES
 from tests.end_to_end.conftest import JSON, Chorus, outcomes_of, verdict
 from tests.end_to_end.votes import TREES, YES_NO, directed, juror, jury, said, scores, statuses, vote, waves
 

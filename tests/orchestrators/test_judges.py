@@ -187,3 +187,25 @@ def test_a_budget_that_is_spent_calls_no_judge() -> None:
 
     assert verdict(drive.ended) == ("partial", "budget_exhausted")
     assert (drive.ended["output"]["outcome"], drive.ended["usage"]["model_calls"]) == ("tie", 2)
+
+
+OPEN = {"type": "choice", "options": ["a", "b", "c"]}
+
+
+def test_two_fifths_are_no_majority_whoever_breaks_the_tie() -> None:
+    for tie_break in ("first", "chair"):
+        output = cast_votes("a", "a", "b", "b", "c", ballot=OPEN, tie_break=tie_break).ended["output"]
+        assert (output["outcome"], output["decision"], output["leaders"]) == ("tie", None, ["a", "b"])
+
+    assert cast_votes("a", "a", "b", "b", "c", ballot=OPEN, tie_break="judge").ended["judges"] == []
+    plurality = cast_votes("a", "a", "b", "b", "c", ballot=OPEN, rule="plurality", tie_break="first").ended["output"]
+    assert (plurality["outcome"], plurality["decision"]) == ("decided", "a")
+
+
+def test_a_weight_below_the_threshold_is_not_lifted_by_a_tie_break() -> None:
+    def decided(threshold: float) -> Any:
+        rule = {"type": "weighted", "threshold": threshold}
+        output = cast_votes("a", "a", "b", "b", "c", ballot=OPEN, rule=rule, tie_break="first").ended["output"]
+        return output["decision"]
+
+    assert (decided(0.4), decided(0.41)) == ("a", None)
