@@ -148,7 +148,7 @@ async def test_a_judge_who_favours_a_place_decides_nothing(chorus: Chorus) -> No
 async def test_a_judge_breaks_a_tie_by_what_holds_in_both_orders(chorus: Chorus) -> None:
     """Three are shown in an order and in its reverse: only the middle one keeps its place, and it is put first."""
     middle = judge(ranking=["candidate-2", "candidate-1", "candidate-3"])
-    result = await chorus.run("voting", vote(jury(*TIE), TREES, tie_break="judge", judge=middle))
+    result = await chorus.run("voting", vote(jury(*TIE), TREES, rule="plurality", tie_break="judge", judge=middle))
 
     output = result["output"]
     assert (output["outcome"], output["decided_by"]) == ("decided", "judge")
