@@ -51,8 +51,8 @@ def fan_out_in_waves(
     while (wave := next_wave(flight.outcomes())) and flight.cut_by is None:
         flight.board(wave)
         yield from flight.fly()
-    if wave and flight.cut_by == "deadline_exceeded":
-        flight.board(wave)  # to be told as missing
+    if wave and flight.cut_by == "deadline_exceeded" and flight.is_idle:
+        flight.board(wave)  # to be told as missing: nobody else was kept from an end
     return (yield from flight.land(is_whole=not wave))
 
 
@@ -127,6 +127,11 @@ class Flight:
     def cut_by(self) -> Interruption | None:
         """What ends the fan-out before its branches do, if anything does."""
         return self._reason()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every branch aboard is decided."""
+        return self._schedule.finished
 
     def outcomes(self) -> list[BranchOutcome]:
         """What became of the branches aboard, in their order."""

@@ -147,7 +147,7 @@ def _stop(box: BallotBox, election: Election, reason: StopReason) -> StopReport:
         reason=reason,
         asked=len(box.ballots),
         saved=len(box.remaining),
-        waves=[_wave(box, election, number) for number in range(1, len(box.waves) + 1)],
+        waves=[_wave(box, election, number) for number in dict.fromkeys(ballot.wave for ballot in box.ballots)],
     )
 
 

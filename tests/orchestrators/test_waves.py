@@ -156,6 +156,15 @@ def test_the_deadline_counts_over_all_waves() -> None:
     assert drive.ended["output"]["decision"] == "yes"
 
 
+def test_voters_of_a_wave_that_never_came_are_not_missing() -> None:
+    drive = waves(policy={"deadline_s": 10})
+    answer(drive, "yes", "no", "yes")
+    drive.pass_time(10)
+    let_stop(drive)
+
+    assert len(drive.ended["outcomes"]) == len(asked(drive)) < 9
+
+
 def test_a_cancel_between_the_votes_of_a_later_wave_ends_the_run() -> None:
     drive = waves()
     answer(drive, "yes", "no", "yes")
