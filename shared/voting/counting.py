@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from shared.contracts.branch import Branch, BranchOutcome
 from shared.contracts.rules import Approval, BestOf, SelfConsistency
-from shared.contracts.voting import Judgement, VotingRequest
+from shared.contracts.voting import MAX_CANDIDATES, Judgement, VotingRequest
 from shared.voting.ballot_box import BallotBox, election_of
 from shared.voting.election import Election, Verdict, Vote
 from shared.voting.judging import Candidate, grouping_branch, grouping_of, ranking_branches, rankings_of
@@ -89,9 +89,8 @@ class Counting:
             return [grouping_branch(self.request, answers)]
         if isinstance(rule, BestOf):
             return ranking_branches(self.request, answers) if len(answers) > 1 else []
-        if self.request.tie_break == "judge" and self.verdict.outcome == "tie":
-            return ranking_branches(self.request, self._leaders)
-        return []
+        breakable = self.verdict.outcome == "tie" and len(self.verdict.leaders) <= MAX_CANDIDATES
+        return ranking_branches(self.request, self._leaders) if self.request.tie_break == "judge" and breakable else []
 
     def heard(self, outcomes: Sequence[BranchOutcome]) -> Counting:
         """The count after these answers to its questions."""
@@ -131,7 +130,8 @@ class Counting:
     @property
     def _leaders(self) -> list[Candidate]:
         """The answers that share the lead, with the reasons of those who gave them."""
-        return [Candidate(key, str(self.shown(key)), self._argued(key)) for key in self.verdict.leaders]
+        names = {candidate.key: candidate.name for candidate in self._answers if self.election.options is None}
+        return [Candidate(key, names.get(key, key), self._argued(key)) for key in self.verdict.leaders]
 
     def _argued(self, key: str) -> str:
         given = {ballot.voter: ballot for ballot in self.box.ballots}

@@ -187,3 +187,21 @@ def test_a_budget_that_is_spent_calls_no_judge() -> None:
 
     assert verdict(drive.ended) == ("partial", "budget_exhausted")
     assert (drive.ended["output"]["outcome"], drive.ended["usage"]["model_calls"]) == ("tie", 2)
+
+
+def test_a_judge_who_breaks_a_tie_of_free_answers_calls_them_by_their_voters() -> None:
+    long = "x" * 1_000
+    drive = cast_votes("short", long, ballot=FREE, tie_break="judge")
+    rank(drive, "~judge-1", long, "short")
+    rank(drive, "~judge-2", long, "short")
+
+    output = drive.ended["output"]
+    assert (output["decision"], output["decided_by"]) == (long, "judge")
+    assert [said["ranking"] for said in output["judgements"]] == [["voter-2", "voter-1"]] * 2
+
+
+def test_a_tie_of_more_answers_than_a_judge_reads_stays_a_tie() -> None:
+    drive = cast_votes(*[f"answer {number}" for number in range(51)], ballot=FREE, tie_break="judge")
+
+    assert drive.ended["output"]["outcome"] == "tie"
+    assert drive.ended["judges"] == []

@@ -25,7 +25,9 @@ def polling(**fields: Any) -> Polling:
 
 def outcome(number: int, answer: Any) -> BranchOutcome:
     output = {"reasoning": "r", "evidence": [], "answer": answer, "confidence": 0.5}
-    return BranchOutcome(name=f"voter-{number}", status="succeeded", attempts=1, output=output, started_at=NOW, ended_at=NOW)
+    return BranchOutcome(
+        name=f"voter-{number}", status="succeeded", output=output, attempts=1, started_at=NOW, ended_at=NOW
+    )
 
 
 def test_an_outcome_is_read_once_however_many_waves_follow(monkeypatch: pytest.MonkeyPatch) -> None:
