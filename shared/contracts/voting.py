@@ -47,6 +47,14 @@ MAX_CANDIDATES = 50
 MAX_NAMES_TOLD = 5
 """In a message."""
 
+MAX_ANSWERS_CHARS = 1_000_000
+"""Of all free answers together: a judge reads them in one prompt, and a result may have them four times."""
+
+MAX_REASONING_CHARS = 2_000
+MAX_EVIDENCE = 10
+MAX_QUOTE_CHARS = 500
+"""Of a ballot in the result. Longer ones are no reason to reject a vote, so the ballot's schema has no such bounds."""
+
 TOLD_CHARS = 1_000
 """Of what voters and judges are told besides their own instructions, at most: how to fill the ballot in, the task."""
 
@@ -123,6 +131,10 @@ def contradictions(request: VotingRequest) -> Iterator[tuple[str, str]]:
         where = "context" if request.context else "question"
         told = f"question and context have {material:,} characters over all voters"
         yield where, f"{told}; at most {MAX_RUN_CHARS:,} are accepted"
+    answers = request.ballot.max_chars * request.plan.most if isinstance(request.ballot, FreeBallot) else 0
+    if answers > MAX_ANSWERS_CHARS:
+        told = f"answers may have {answers:,} characters over all voters"
+        yield "ballot.max_chars", f"{told}; at most {MAX_ANSWERS_CHARS:,} are accepted"
 
 
 def _of_voters(request: VotingRequest) -> Iterator[tuple[str, str]]:
@@ -222,7 +234,8 @@ class CastBallot(Contract):
 
     `abstained`: answered null, or without the evidence that was required (`why`). `invalid`: did not fit the ballot,
     also after one repair. `failed`: no vote came. `answer` is as the voter gave it, with options as the ballot spells
-    them; a vote without evidence keeps its answer here, uncounted.
+    them; a vote without evidence keeps its answer here, uncounted. `reasoning` and `evidence` are shortened to the
+    limits above; the outcome of the voter's branch has the whole.
     """
 
     voter: Name
@@ -319,7 +332,7 @@ class Dissent(Contract):
 
 
 class WaveTally(Contract):
-    """How the vote stood after a wave."""
+    """How the vote stood after a wave; of many leaders the first, of long answers the beginning."""
 
     asked: int
     counted: int
@@ -344,8 +357,8 @@ class StopReport(Contract):
 class Judgement(Contract):
     """What a judge said about candidates: a ranking, best first, or groups of the same meaning.
 
-    `shown` has the candidates in the order in which the judge saw them. They are named by the first voter who gave
-    them, or where a tie is broken, are the leading answers themselves.
+    `shown` has the candidates in the order in which the judge saw them. Free answers are named by the first voter who
+    gave them; where a tie between options is broken, they are the options themselves.
     """
 
     task: Literal["ranking", "grouping"]

@@ -12,8 +12,15 @@ from pydantic import JsonValue
 
 from shared.contracts.ballots import Ballot, BooleanBallot, FreeBallot, NumberBallot, OptionsBallot, ScoreBallot
 from shared.contracts.branch import BranchOutcome
-from shared.contracts.voting import CastBallot, VotingRequest
+from shared.contracts.voting import (
+    MAX_EVIDENCE,
+    MAX_QUOTE_CHARS,
+    MAX_REASONING_CHARS,
+    CastBallot,
+    VotingRequest,
+)
 from shared.normalisation import normalised
+from shared.voting.cells import shortened
 from shared.voting.election import Answer, Election, Vote
 from shared.voting.voters import Voter
 
@@ -71,10 +78,6 @@ class BallotBox:
         """Those of the first so many waves."""
         return [read.vote for read in self.read if read.vote is not None and read.ballot.wave <= waves]
 
-    def _read(self, voter: Voter, outcome: BranchOutcome, wave: int) -> Read:
-        ballot = cast_ballot(self.request, voter, outcome, wave)
-        return Read(outcome, ballot, vote_of(self.request.ballot, ballot) if ballot.status == "counted" else None)
-
     def asked_in(self, waves: int) -> list[CastBallot]:
         """The ballots of the voters asked in the first so many waves."""
         return [ballot for ballot in self.ballots if ballot.wave <= waves]
@@ -98,6 +101,10 @@ class BallotBox:
                 text = str(ballot.answer).strip()
                 spellings.setdefault(normalised(text), Counter())[text] += 1
         return {key: counter.most_common(1)[0][0] for key, counter in spellings.items()}
+
+    def _read(self, voter: Voter, outcome: BranchOutcome, wave: int) -> Read:
+        ballot = cast_ballot(self.request, voter, outcome, wave)
+        return Read(outcome, ballot, vote_of(self.request.ballot, ballot) if ballot.status == "counted" else None)
 
 
 def election_of(request: VotingRequest) -> Election:
@@ -125,9 +132,10 @@ def cast_ballot(request: VotingRequest, voter: Voter, outcome: BranchOutcome, wa
         invalid = outcome.error is not None and outcome.error.code == INVALID
         return CastBallot(**told, status="invalid" if invalid else "failed", why=why)
     said = cast(dict[str, Any], outcome.output)
-    evidence = [quote.strip() for quote in said.get("evidence", []) if quote.strip()]
+    evidence = [shortened(quote.strip(), MAX_QUOTE_CHARS) for quote in said.get("evidence", []) if quote.strip()]
     answer = _as_spelled(request.ballot, said["answer"])
-    told |= {"answer": answer, "reasoning": said["reasoning"], "evidence": evidence}
+    reasoning = shortened(said["reasoning"], MAX_REASONING_CHARS)
+    told |= {"answer": answer, "reasoning": reasoning, "evidence": evidence[:MAX_EVIDENCE]}
     told["confidence"] = said.get("confidence")
     if answer is None:
         return CastBallot(**told, status="abstained", why=ABSTAINED)

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from shared.contracts.branch import Branch, BranchOutcome
 from shared.contracts.rules import Approval, BestOf, Majority, SelfConsistency, Weighted
-from shared.contracts.voting import Judgement, VotingRequest
+from shared.contracts.voting import MAX_CANDIDATES, Judgement, VotingRequest
 from shared.voting.ballot_box import BallotBox, election_of
 from shared.voting.election import Election, Verdict, Vote
 from shared.voting.exact import exact, reaches
@@ -133,7 +133,8 @@ class Counting:
     @property
     def _leaders(self) -> list[Candidate]:
         """The answers that share the lead, with the reasons of those who gave them."""
-        return [Candidate(key, str(self.shown(key)), self._argued(key)) for key in self.verdict.leaders]
+        names = {candidate.key: candidate.name for candidate in self._answers if self.election.options is None}
+        return [Candidate(key, names.get(key, key), self._argued(key)) for key in self.verdict.leaders]
 
     def _argued(self, key: str) -> str:
         given = {ballot.voter: ballot for ballot in self.box.ballots}
@@ -153,6 +154,8 @@ class Counting:
         A casting vote makes a majority of one half, not of two fifths.
         """
         if verdict.outcome != "tie" or self.request.tie_break == "none":
+            return False
+        if self.request.tie_break == "judge" and len(verdict.leaders) > MAX_CANDIDATES:
             return False
         score = exact(verdict.scores[verdict.leaders[0]])
         match self.election.rule:

@@ -14,6 +14,7 @@ from shared.contracts.rules import BestOf, Median, PerCriterion, TrimmedMean, Ve
 from shared.contracts.voting import HonestConfidence, Interval, Round, StopReport, TallyLine, VotingOutput, WaveTally
 from shared.voting.answers import vetoing_answers
 from shared.voting.ballot_box import BallotBox
+from shared.voting.cells import shortened
 from shared.voting.confidence import honest_confidence
 from shared.voting.counting import Counting, backs
 from shared.voting.dissent import dissent_of
@@ -25,6 +26,10 @@ from shared.voting.stopping import kept_probability, lead_probability, top_two
 
 HEADLESS = (Weighted, Median, TrimmedMean, PerCriterion, BestOf)
 """Rules that do not count heads, so that the head counts of the top two say nothing."""
+
+MAX_WAVE_LEADERS = 10
+MAX_WAVE_ANSWER_CHARS = 200
+"""Of how the vote stood after a wave: there may be as many waves as voters, and as many leaders."""
 
 StopReason = Literal["all_asked", "decided", "confident", "interrupted"]
 
@@ -151,12 +156,16 @@ def _stop(box: BallotBox, election: Election, reason: StopReason) -> StopReport:
     )
 
 
+def _briefly(answer: JsonValue) -> JsonValue:
+    return shortened(answer, MAX_WAVE_ANSWER_CHARS) if isinstance(answer, str) else answer
+
+
 def _wave(box: BallotBox, election: Election, number: int) -> WaveTally:
     asked, votes = len(box.asked_in(number)), box.votes_after(number)
     verdict = count(election, votes)
     return WaveTally(
         asked=asked,
         counted=len(votes),
-        leaders=[box.shown.get(leader, leader) for leader in verdict.leaders],
+        leaders=[_briefly(box.shown.get(leader, leader)) for leader in verdict.leaders[:MAX_WAVE_LEADERS]],
         unchanged_probability=_unchanged(election, votes, verdict, len(box.voters) - asked),
     )

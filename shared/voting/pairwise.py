@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import batched, combinations
-from operator import add
 
 from shared.voting.exact import Score
 
@@ -75,7 +74,8 @@ def duels(options: Sequence[str], rankings: Sequence[Sequence[str]]) -> Duels:
     """All duels between `options`, as `rankings` (best first, all options or some) have them."""
     counts = [0] * len(options) ** 2
     for batch in batched(map(tuple, rankings), BATCH, strict=False):
-        counts = list(map(add, counts, _preferences(tuple(options), batch)))
+        more = _preferences(tuple(options), batch)
+        counts = [known + new for known, new in zip(counts, more, strict=True)]
     every = [(one, other) for one in options for other in options]
     preferring = {(one, other): voters for (one, other), voters in zip(every, counts, strict=True) if one != other}
     return Duels(tuple(options), preferring)

@@ -209,3 +209,22 @@ def test_a_weight_below_the_threshold_is_not_lifted_by_a_tie_break() -> None:
         return output["decision"]
 
     assert (decided(0.4), decided(0.41)) == ("a", None)
+
+
+def test_a_judge_who_breaks_a_tie_of_free_answers_calls_them_by_their_voters() -> None:
+    long = "x" * 1_000
+    drive = cast_votes("short", long, ballot=FREE, tie_break="judge")
+    rank(drive, "~judge-1", long, "short")
+    rank(drive, "~judge-2", long, "short")
+
+    output = drive.ended["output"]
+    assert (output["decision"], output["decided_by"]) == (long, "judge")
+    assert [said["ranking"] for said in output["judgements"]] == [["voter-2", "voter-1"]] * 2
+
+
+def test_a_tie_of_more_answers_than_a_judge_reads_stays_a_tie() -> None:
+    answers = [f"answer {number}" for number in range(51)]
+    drive = cast_votes(*answers, ballot=FREE, rule="plurality", tie_break="judge")
+
+    assert drive.ended["output"]["outcome"] == "tie"
+    assert drive.ended["judges"] == []

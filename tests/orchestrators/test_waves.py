@@ -206,6 +206,7 @@ def test_a_vote_that_the_deadline_ends_between_waves_says_so_and_names_who_is_mi
     assert verdict(drive.ended) == ("partial", "deadline_exceeded")
     assert drive.ended["output"]["stop"]["reason"] == "interrupted"
     assert drive.ended["missing"] == ["voter-4", "voter-5", "voter-6"]
+    assert [wave["asked"] for wave in drive.ended["output"]["stop"]["waves"]] == [3]
     assert asked(drive) == ["voter-1", "voter-2", "voter-3"]
 
 
@@ -236,3 +237,13 @@ def test_an_open_vote_that_stops_early_was_interrupted() -> None:
     assert verdict(drive.ended) == ("succeeded", "min_successful_reached")
     assert drive.ended["output"]["stop"]["reason"] == "interrupted"
     assert len(asked(drive)) == 3
+
+
+def test_what_is_told_of_a_wave_does_not_grow_with_its_leaders_or_their_length() -> None:
+    drive = waves(ballot={"type": "free"}, voters={"min": 30, "max": 30, "wave": 30})
+    answer(drive, *[f"{number} {'x' * 1_000}" for number in range(30)])
+
+    output = drive.ended["output"]
+    [wave] = output["stop"]["waves"]
+    assert (output["outcome"], len(output["leaders"]), len(wave["leaders"])) == ("tie", 30, 10)
+    assert {len(leader) for leader in wave["leaders"]} == {200}

@@ -118,7 +118,7 @@ BALLOTS = (
     | NUMBER_BALLOTS
     | with_bounds(NUMBER_BALLOTS)
     | optional({"type": st.just("boolean")}, abstain=st.booleans())
-    | optional({"type": st.just("free")}, abstain=st.booleans(), max_chars=st.integers(1, 20_000))
+    | optional({"type": st.just("free")}, abstain=st.booleans(), max_chars=st.integers(1, 5_000))
 )
 
 

@@ -335,6 +335,12 @@ def test_the_material_of_all_voters_together_is_bounded(field: str, kept: str) -
     assert contradiction(question="x" * (each + 1), voters=200)[0] == "question"
 
 
+def test_the_free_answers_of_all_voters_together_are_bounded() -> None:
+    why = dict([contradiction(voters=200, ballot={"type": "free", "max_chars": 5_001})])["ballot.max_chars"]
+    assert why == "answers may have 1,000,200 characters over all voters; at most 1,000,000 are accepted"
+    assert asked(voters=200, ballot={"type": "free", "max_chars": 5_000})
+
+
 def test_a_policy_that_the_number_of_voters_contradicts_is_rejected() -> None:
     [(_, message)] = rejection(VotingRequest, {**QUESTION, "voters": {"max": 2}, "policy": {"min_successful": 3}})
 

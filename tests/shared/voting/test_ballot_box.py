@@ -118,3 +118,13 @@ def test_another_wave_and_another_replay_normalise_no_free_answer_again() -> Non
     replayed = box(*answers, voters=200)
     assert (replayed.votes, replayed.shown) == (first.votes, first.shown)
     assert normalised.cache_info().misses == done
+
+
+def test_a_long_reasoning_and_long_evidence_are_shortened_and_count_all_the_same() -> None:
+    said = given(True, reasoning="r" * 5_000, evidence=["e" * 5_000] * 50)
+    cast = box(said, ballot={"type": "boolean"}, require_evidence=True)
+
+    [ballot] = cast.ballots
+    assert (len(ballot.reasoning), len(ballot.evidence), len(ballot.evidence[0])) == (2_000, 10, 500)
+    assert ballot.reasoning.endswith("r…")
+    assert len(cast.votes) == 1
