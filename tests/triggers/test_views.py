@@ -125,7 +125,7 @@ async def test_the_view_of_a_run_that_died_is_200_too(state: str, status: str) -
     assert (seen.status, seen.phase, seen.branches) == (status, "done", [])
 
 
-@pytest.mark.parametrize("name", ["a.b", "A-b_c", "x:y", "h", "2h", "", "~~", "a b/ü"])
+@pytest.mark.parametrize("name", ["a.b", "A-b_c", "log+2", "x:y", "h", "2h", "", "~~", "a b/ü"])
 async def test_a_branch_s_name_is_all_that_follows_the_run_s_id(name: str) -> None:
     seen = await view(orchestration("RUNNING"), child(name, "RUNNING"))
 
