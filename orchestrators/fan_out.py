@@ -44,13 +44,16 @@ def fan_out_in_waves(
 ) -> Generator[Task[Any], Any, FannedOut]:
     """The same for at most `most` branches that are not all known: `next_wave` names more, given all outcomes so far.
 
-    Policy, window, hedging and budget are those of one run, however many waves there are.
+    Policy, window, hedging and budget are those of one run, however many waves there are. A wave that the deadline or
+    the budget keeps from starting is missing in the end.
     """
     flight = Flight(run, run.policy, reused=run.reused, expected=most)
-    while not flight.is_cut and (wave := next_wave(flight.outcomes())):
+    while (wave := next_wave(flight.outcomes())) and flight.cut_by is None:
         flight.board(wave)
         yield from flight.fly()
-    return (yield from flight.land())
+    if wave and flight.cut_by == "deadline_exceeded" and flight.is_idle:
+        flight.board(wave)  # to be told as missing: nobody else was kept from an end
+    return (yield from flight.land(is_whole=not wave))
 
 
 def call_aggregators(run: Run, branches: Sequence[Branch]) -> Generator[Task[Any], Any, FannedOut]:
@@ -74,6 +77,7 @@ class Flight:
         self._reused = reused
         self._aboard: list[Branch] = []
         self._tasks: dict[Call, Task[Any]] = {}
+        self._settled: dict[str, BranchOutcome] = {}
         self._cut_by: Interruption | None = None
         self._alarm = Alarm(self._context)
         self._arrivals = Arrivals(self._wants_turn)
@@ -103,9 +107,14 @@ class Flight:
                 yield self._run.until(self._arrivals.next(), *self._alarm.tasks)
         self._alarm.disarm()
 
-    def land(self) -> Generator[Task[Any], Any, FannedOut]:
-        """Start no more; calls that are still out are told to stop, and get a moment for their account."""
+    def land(self, *, is_whole: bool = True) -> Generator[Task[Any], Any, FannedOut]:
+        """Start no more; calls that are still out are told to stop, and get a moment for their account.
+
+        `is_whole` says that no more branches would have come aboard.
+        """
         self._cut_by = self._reason()
+        if is_whole and self._schedule.finished and self._cut_by == "min_successful_reached":
+            self._cut_by = None
         self._schedule.close()
         if self._cut_by is not None and (calls := self._in_flight()):
             yield from self._stop(calls)
@@ -115,22 +124,30 @@ class Flight:
         return FannedOut(outcomes, self._interruption(outcomes))
 
     @property
-    def is_cut(self) -> bool:
-        """Whether something ends the fan-out before its branches do."""
-        return self._reason() is not None
+    def cut_by(self) -> Interruption | None:
+        """What ends the fan-out before its branches do, if anything does."""
+        return self._reason()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every branch aboard is decided."""
+        return self._schedule.finished
 
     def outcomes(self) -> list[BranchOutcome]:
         """What became of the branches aboard, in their order."""
         return [self._reused.get(branch.name) or self._outcome(branch.name) for branch in self._aboard]
 
     def _outcome(self, branch: str) -> BranchOutcome:
-        """What became of a branch."""
-        return outcome_of(
-            self._schedule.records[branch],
-            run_deadline=self._run.deadline,
-            cut_by=self._cut_by,
-            now=self._context.current_utc_datetime,
+        """What became of a branch. Nothing more becomes of one without calls: each wave asks for all outcomes again."""
+        if branch in self._settled:
+            return self._settled[branch]
+        record = self._schedule.records[branch]
+        outcome = outcome_of(
+            record, run_deadline=self._run.deadline, cut_by=self._cut_by, now=self._context.current_utc_datetime
         )
+        if record.decided and not record.in_flight:
+            self._settled[branch] = outcome
+        return outcome
 
     def _interruption(self, outcomes: Sequence[BranchOutcome]) -> Interruption | None:
         """What kept branches from their own end; a deadline that passed when all was done is no reason."""

@@ -18,6 +18,7 @@ from shared.contracts.run import RunInput
 from shared.contracts.voting import VotingRequest
 from shared.voting.counting import Counting
 from shared.voting.decision import voting_output
+from shared.voting.judging import without_overlap
 from shared.voting.polling import Polling
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def consult(run: Run, counting: Counting) -> Generator[Task[Any], Any, tuple[Cou
     while judges.interruption is None and (questions := counting.questions()):
         run.enter("aggregation", total=len(counting.box.outcomes))
         heard = yield from call_aggregators(run, questions)
-        judges = FannedOut([*judges.outcomes, *heard.outcomes], heard.interruption)
-        counting = counting.heard(heard.outcomes)
+        answers = [without_overlap(outcome) for outcome in heard.outcomes]
+        judges = FannedOut([*judges.outcomes, *answers], heard.interruption)
+        counting = counting.heard(answers)
     return counting, judges

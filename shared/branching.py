@@ -9,8 +9,9 @@ from shared.contracts.branch import Branch
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.run import Pattern
 from shared.contracts.sectioning import SectioningRequest
+from shared.contracts.split import Chunk
 from shared.contracts.voting import VotingRequest
-from shared.prompts import DEFAULT_SYNTHESIZER_INSTRUCTIONS, document_prompt, section_prompt
+from shared.prompts import DEFAULT_SYNTHESIZER_INSTRUCTIONS, chunk_prompt, document_prompt, section_prompt
 from shared.voting.judging import judges_of, tie_breakers_of
 from shared.voting.voters import voter_branches
 
@@ -48,9 +49,20 @@ def section_branches(request: SectioningRequest) -> list[Branch]:
 
 
 def document_branches(request: MapReduceRequest) -> list[Branch]:
-    """A branch for each document, in the request's order."""
+    """A branch for each document, or for each part of one that is split, in the request's order."""
     agent = request.map.with_defaults(request.defaults)
-    return [Branch(name=document.id, agent=agent, prompt=document_prompt(document)) for document in request.documents]
+    parts: dict[str, list[Chunk]] = {}
+    for chunk in request.chunks:
+        parts.setdefault(chunk.document, []).append(chunk)
+    prompts = {
+        name: prompt
+        for document in request.documents
+        for name, prompt in (
+            [(chunk.branch, chunk_prompt(document, chunk)) for chunk in parts.get(document.id, [])]
+            or [(document.id, document_prompt(document))]
+        )
+    }
+    return [Branch(name=name, agent=agent, prompt=prompt) for name, prompt in prompts.items()]
 
 
 def synthesizer_of(request: SectioningRequest) -> AgentSpec:

@@ -12,6 +12,7 @@ from shared.contracts.policy import RunPolicy
 from shared.contracts.run import Pattern
 from shared.contracts.voting import VotingRequest
 from shared.token_estimate import estimated_input_tokens, estimated_output_tokens
+from shared.voting.polling import Polling
 
 
 def estimate(pattern: Pattern, request: Request) -> RunEstimate:
@@ -27,9 +28,8 @@ def estimate(pattern: Pattern, request: Request) -> RunEstimate:
         inputs.append(estimated_input_tokens(aggregator, "") + answers)
         outputs.append(estimated_output_tokens(aggregator))
     total = sum(inputs) + sum(outputs)
-    least = request.least_voters if isinstance(request, VotingRequest) else len(branches)
     calls = CallEstimate(
-        at_least=least + len(aggregators),
+        at_least=len(Polling(request).next_wave([])) if isinstance(request, VotingRequest) else len(inputs),
         expected=len(inputs),
         at_most=most_calls(agents, [*aggregators, *possible_aggregators_of(request)], policy),
     )

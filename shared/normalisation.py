@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 NUMBER = re.compile(r"(?<![^\W_])[+\-−]?(?:\d+(?:\.\d+)*|(?<!\.)\.\d+)")
 """A number in a text, with its sign and decimal point; a hyphen after a word or a digit is no sign."""
@@ -13,7 +14,11 @@ SYMBOLS = {"Sm", "Sc"}
 
 APOSTROPHES = str.maketrans("", "", "'’`")
 
+REMEMBERED = 512
+"""Answers whose normal form is kept: every wave and every replay asks for those of all voters so far once more."""
 
+
+@lru_cache(maxsize=REMEMBERED)
 def normalised(answer: str) -> str:
     """`answer` without what does not make it another answer: case, runs of white space, punctuation.
 

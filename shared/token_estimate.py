@@ -1,4 +1,4 @@
-"""Tokens of a text before the model has counted them."""
+"""Tokens of a call before the model has counted them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,10 @@ import json
 
 from shared.contracts.agent import AgentSpec
 from shared.prompts import instructions_for
+from shared.tokens import estimated_tokens
 
 USUAL_OUTPUT_TOKENS = 500
 """Of an answer, before any is known."""
-BYTES_PER_TOKEN = 4
-"""UTF-8 bytes: some four letters of English, little more than one character of Chinese or Japanese."""
-
-
-def estimated_tokens(text: str) -> int:
-    """About how many tokens `text` is.
-
-    Compared with the tokenizer `o200k_base`: within a quarter for prose and code, a third to a half too few for logs
-    and columns of numbers.
-    """
-    return -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)
 
 
 def estimated_input_tokens(agent: AgentSpec, prompt: str) -> int:

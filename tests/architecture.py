@@ -26,7 +26,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     ),
     "activities": ("activities", "shared"),
     "shared": ("shared",),
-    "shared.contracts": ("shared.contracts", "shared.schemas", "shared.normalisation"),
+    "shared.contracts": ("shared.contracts", "shared.schemas", "shared.normalisation", "shared.splitting"),
     "shared.aggregation": ("shared.aggregation", "shared.contracts", "shared.prompts", "shared.normalisation"),
     "shared.voting": (
         "shared.voting", "shared.contracts", "shared.aggregation.completion", "shared.normalisation", "shared.prompts",
@@ -41,7 +41,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
 PURE_LIBRARIES = {
     "__future__", "bisect", "collections", "contextvars", "dataclasses", "datetime", "durabletask.task", "fractions",
     "functools", "hashlib", "heapq", "html", "itertools", "json", "jsonschema", "math", "pydantic", "pydantic_core",
-    "re", "re2", "referencing", "typing", "unicodedata",
+    "re", "re2", "referencing", "semantic_text_splitter", "typing", "unicodedata",
 }  # fmt: skip
 """What pure code may import: no clock, no random, no I/O, no environment. Of the SDK, only what tasks are."""
 

@@ -27,7 +27,15 @@ from tests.architecture import (
     within,
 )
 
-SLOW_TO_IMPORT = {"openai", "azure.identity", "azure.storage.blob", "jsonschema", "pydantic", "referencing"}
+SLOW_TO_IMPORT = {
+    "openai",
+    "azure.identity",
+    "azure.storage.blob",
+    "jsonschema",
+    "pydantic",
+    "referencing",
+    "semantic_text_splitter",
+}
 """What a cold start must not pay for."""
 
 ENVIRONMENT_READERS = {"function_app", "activities.call_agent", "triggers.health"}
@@ -129,7 +137,8 @@ def test_every_module_of_production_has_a_rule() -> None:
 PURE_PACKAGES = {"orchestrators", "shared.aggregation", "shared.contracts", "shared.scheduling", "shared.voting"}
 PURE_MODULES = {
     "activities", "activities.names", "shared", "shared.backoff", "shared.branching", "shared.errors",
-    "shared.json_values", "shared.normalisation", "shared.prompts", "shared.schemas", "shared.token_estimate",
+    "shared.json_values", "shared.normalisation", "shared.prompts", "shared.schemas", "shared.splitting",
+    "shared.token_estimate", "shared.tokens",
 }  # fmt: skip
 
 
@@ -233,6 +242,7 @@ def importers_of(package: str) -> set[str]:
         ("openai", {"shared.model_client"}),
         ("azure.identity", {"shared.model_client"}),
         ("jsonschema", {"shared.schemas"}),
+        ("semantic_text_splitter", {"shared.splitting"}),
         ("durabletask.task", {"orchestrators.arrivals"}),
         ("os", ENVIRONMENT_READERS),
         ("random", set()),

@@ -96,7 +96,7 @@ def view_of(run: RunState, children: Sequence[OrchestrationState]) -> RunView:
         redrive_of=redrive.run_id if redrive else None,
         status=run.stage,
         phase=status.get("phase", "pending"),
-        progress=_progress(counted, total=status.get("total", asked)),
+        progress=_progress(counted, total=max(len(counted), status.get("total", asked))),
         branches=branches,
         reused=[branch.name for branch in taken_over],
         usage=_usage(own),

@@ -39,6 +39,8 @@ INLINE_OPTIONS = re.compile(
 )
 OPTION_SEPARATOR = re.compile(r"\s*(?:,\s*(?:or|and)\s+|,|;|\||/|\s+or\s+)\s*")
 MAX_OPTION_WORDS = 6
+# What says how long an answer is to be, and not what: "in one or two sentences".
+LENGTH = re.compile(r"\b(?:words?|sentences?|lines?|paragraphs?|characters?)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,8 @@ def _inline_options(text: str) -> tuple[str, ...]:
     """Options named in a sentence: `Answer with approve or reject.`"""
     for match in INLINE_OPTIONS.finditer(text):
         options = [option.strip("`\"' :()") for option in OPTION_SEPARATOR.split(match["list"])]
+        if LENGTH.search(options[-1]):
+            continue
         plain = match["cue"].lower().startswith(("answer", "reply", "respond"))
         if plain and not re.search(r"\bor\b|/", match["list"]):
             continue

@@ -10,8 +10,13 @@ from pydantic import Field, JsonValue, StringConstraints, model_validator
 from shared.contracts.agent import AgentSpec
 from shared.contracts.base import MAX_NAME_CHARS, Contract
 
-BranchName = Annotated[str, StringConstraints(pattern=r"^~?[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MAX_NAME_CHARS + 1)]
-"""A caller's `Name`, or one of ours, which start with `~` and so never collide with a caller's."""
+BranchName = Annotated[
+    str, StringConstraints(pattern=r"^~?[A-Za-z0-9][A-Za-z0-9._-]*(\+[1-9][0-9]*)?$", max_length=MAX_NAME_CHARS + 5)
+]
+"""A caller's `Name`, one with the number of a part (`log+2`), or one of ours, which start with `~`.
+
+A caller's has neither `+` nor `~`, so none collides with another.
+"""
 
 BranchStatus = Literal["succeeded", "failed", "timed_out", "cancelled"]
 

@@ -10,7 +10,7 @@ from shared.contracts.run import Pattern
 class CallEstimate(Contract):
     """Calls to the model: `expected` when nothing fails, `at_most` with every retry, repair and hedge.
 
-    `at_least` is for a vote that stops as early as it may, and else what is expected.
+    `at_least` is for a vote that its first wave settles without a judge, and else what is expected.
     """
 
     at_least: int

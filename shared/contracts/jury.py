@@ -27,7 +27,7 @@ PerspectiveSet = Literal[
     "content_safety",
     "brainstorm",
 ]
-"""Ready juries; `shared/voting/perspectives.py` has their voters."""
+"""Ready juries; `shared/contracts/perspectives.py` has their voters."""
 
 VoterCount = Annotated[int, Field(ge=1, le=MAX_VOTERS)]
 
@@ -81,15 +81,6 @@ class VoterPlan(Contract):
     def least(self) -> int:
         """How many voters are asked in any case."""
         return min(USUAL_MIN, self.most) if self.min is None else self.min
-
-    @property
-    def names(self) -> list[str] | None:
-        """The voters, in the order in which they are asked; None where the ready jury names them."""
-        if self.perspectives is not None:
-            return None
-        if self.jury is not None:
-            return [juror.name for juror in self.jury[: self.most]]
-        return [equal_voter(number) for number in range(1, self.most + 1)]
 
 
 def equal_voter(number: int) -> str:

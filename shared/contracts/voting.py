@@ -22,6 +22,7 @@ from shared.contracts.jury import (
     plan_of,
     repeated_names,
 )
+from shared.contracts.perspectives import jury_of
 from shared.contracts.policy import RunPolicy, check_policy
 from shared.contracts.rules import (
     AnyRule,
@@ -45,6 +46,14 @@ MAX_CANDIDATES = 50
 
 MAX_NAMES_TOLD = 5
 """In a message."""
+
+MAX_ANSWERS_CHARS = 1_000_000
+"""Of all free answers together: a judge reads them in one prompt, and a result may have them four times."""
+
+MAX_REASONING_CHARS = 2_000
+MAX_EVIDENCE = 10
+MAX_QUOTE_CHARS = 500
+"""Of a ballot in the result. Longer ones are no reason to reject a vote, so the ballot's schema has no such bounds."""
 
 TOLD_CHARS = 1_000
 """Of what voters and judges are told besides their own instructions, at most: how to fill the ballot in, the task."""
@@ -106,11 +115,6 @@ class VotingRequest(Contract):
         return self.stop or (StopDecided() if isinstance(self.voters, VoterPlan) else StopFixed())
 
     @property
-    def least_voters(self) -> int:
-        """How many voters are asked in any case."""
-        return self.plan.most if isinstance(self.effective_stop, StopFixed) else self.plan.least
-
-    @property
     def needs_judge(self) -> bool:
         """Whether the rule itself takes a judge; a tie may need one besides."""
         return isinstance(self.effective_rule, SelfConsistency | BestOf)
@@ -127,6 +131,10 @@ def contradictions(request: VotingRequest) -> Iterator[tuple[str, str]]:
         where = "context" if request.context else "question"
         told = f"question and context have {material:,} characters over all voters"
         yield where, f"{told}; at most {MAX_RUN_CHARS:,} are accepted"
+    answers = request.ballot.max_chars * request.plan.most if isinstance(request.ballot, FreeBallot) else 0
+    if answers > MAX_ANSWERS_CHARS:
+        told = f"answers may have {answers:,} characters over all voters"
+        yield "ballot.max_chars", f"{told}; at most {MAX_ANSWERS_CHARS:,} are accepted"
 
 
 def _of_voters(request: VotingRequest) -> Iterator[tuple[str, str]]:
@@ -197,8 +205,9 @@ def _of_ties(request: VotingRequest) -> Iterator[tuple[str, str]]:
         yield "tie_break", f"under the rule {rule.type!r} a tie is no decision that could be broken; leave it out"
     if request.chair is not None and request.tie_break != "chair":
         yield "chair", "a chair is asked to break ties only; set tie_break to 'chair'"
-    if request.chair is not None and plan.names is not None and request.chair not in plan.names:
-        yield "chair", f"{request.chair!r} is not among the voters who are asked, {_listed(plan.names)}"
+    names = [juror.name for juror in jury_of(plan)]
+    if request.chair is not None and request.chair not in names:
+        yield "chair", f"{request.chair!r} is not among the voters who are asked, {_listed(names)}"
     if request.judge is not None and not request.needs_judge and request.tie_break != "judge":
         yield (
             "judge",
@@ -209,7 +218,7 @@ def _of_ties(request: VotingRequest) -> Iterator[tuple[str, str]]:
     if request.judge is not None and request.judge.output_schema is not None:
         yield "judge.output_schema", "the judge takes no 'output_schema'; remove it"
     if request.tie_break == "chair" and isinstance(rule, BestOf):
-        yield "tie_break", "under best_of each vote is its voter's own candidate; break ties by 'first' or 'judge'"
+        yield "tie_break", "under best_of each vote is its voter's own candidate; break its ties by 'first', or not"
 
 
 def _listed(names: list[str]) -> str:
@@ -225,7 +234,8 @@ class CastBallot(Contract):
 
     `abstained`: answered null, or without the evidence that was required (`why`). `invalid`: did not fit the ballot,
     also after one repair. `failed`: no vote came. `answer` is as the voter gave it, with options as the ballot spells
-    them; a vote without evidence keeps its answer here, uncounted.
+    them; a vote without evidence keeps its answer here, uncounted. `reasoning` and `evidence` are shortened to the
+    limits above; the outcome of the voter's branch has the whole.
     """
 
     voter: Name
@@ -291,7 +301,8 @@ class HonestConfidence(Contract):
     shared error from shared truth.
     `lead_probability` is the posterior probability that the leader is the mode of a jury without end (Beta on the top
     two), `unchanged_probability` that the decision would stand after all voters that were planned (Beta-binomial).
-    `stated` is the mean of the voters' own confidence. Null where the ballot gives no such figure.
+    `stated` is the mean of the voters' own confidence. Null where the ballot gives no such figure; the two
+    probabilities also where there is no lead (a veto) or no decision (a tie) for them to be of.
     """
 
     agreement: float | None
@@ -321,7 +332,7 @@ class Dissent(Contract):
 
 
 class WaveTally(Contract):
-    """How the vote stood after a wave."""
+    """How the vote stood after a wave; of many leaders the first, of long answers the beginning."""
 
     asked: int
     counted: int
@@ -346,8 +357,8 @@ class StopReport(Contract):
 class Judgement(Contract):
     """What a judge said about candidates: a ranking, best first, or groups of the same meaning.
 
-    `shown` has the candidates in the order in which the judge saw them. They are named by the first voter who gave
-    them, or where a tie is broken, are the leading answers themselves.
+    `shown` has the candidates in the order in which the judge saw them. Free answers are named by the first voter who
+    gave them; where a tie between options is broken, they are the options themselves.
     """
 
     task: Literal["ranking", "grouping"]
@@ -362,8 +373,9 @@ class VotingOutput(Contract):
 
     `decided`: the rule, or what broke its tie (`decided_by`), made `decision`. `tie`: two or more answers share the
     lead. `no_consensus`: the rule's condition was not met. `no_votes`: nobody voted. But for the first, `decision` is
-    null and `leaders` has the leading answers. `tally` is best first, then in the order of the options or of first
-    mention; `rounds` are those of the count. `ballots` has every voter that was asked, in voter order.
+    null; `leaders` has the leading answers in any case. `tally` is best first, then in the order of the options or of
+    first mention; `rounds` are those of the count. `unit` is that of a number, `overall` the score behind a pass or
+    fail. `ballots` has every voter that was asked, in voter order.
     """
 
     kind: Literal["decision"] = "decision"
@@ -377,6 +389,7 @@ class VotingOutput(Contract):
     interval: Interval | None = None
     criteria: list[CriterionScore] = Field(default_factory=list[CriterionScore])
     overall: float | None = None
+    unit: str | None = None
     confidence: HonestConfidence
     dissent: Dissent | None = None
     stop: StopReport

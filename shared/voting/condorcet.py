@@ -7,7 +7,7 @@ rankings the margin would order victories in the same way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import groupby
 
 from shared.contracts.rules import Condorcet
@@ -29,11 +29,17 @@ def condorcet(election: Election, votes: Sequence[Vote]) -> Verdict:
     """
     if not votes:
         return no_votes(election)
-    held = duels(tuple(blank(election, ())), [listed_in(vote) for vote in votes])
+    completion = rule_of(election, Condorcet).completion
+    return _verdict(tuple(blank(election, ())), tuple(map(listed_in, votes)), completion)
+
+
+@lru_cache(maxsize=256)
+def _verdict(options: tuple[str, ...], rankings: tuple[tuple[str, ...], ...], completion: str) -> Verdict:
+    """Remembered, because the votes after each wave are counted for several ends."""
+    held = duels(options, rankings)
     scores = held.wins()
     if (winner := held.winner()) is not None:
         return verdict_on(scores, (winner,))
-    completion = rule_of(election, Condorcet).completion
     if completion == "none":
         return Verdict("no_consensus", leaders=held.smith_set(), scores=best_first(scores))
     return verdict_on(scores, COMPLETIONS[completion](held))
@@ -43,22 +49,24 @@ def schulze(held: Duels) -> tuple[str, ...]:
     """Those whom nobody beats by a stronger path, in the order of the options.
 
     A path of victories is as strong as the weakest of them. Source: Schulze, A new monotonic, clone-independent,
-    reversal symmetric, and Condorcet-consistent single-winner election method, Soc. Choice Welf. 36 (2011).
+    reversal symmetric, and Condorcet-consistent single-winner election method, Soc. Choice Welf. 36 (2011). No victory
+    leads back into the Smith set, so paths from outside it have no strength.
     """
-    path = {pair: held.strength(*pair) for pair in held.preferring}
-    for via in held.options:
-        for start in held.options:
-            for end in held.options:
-                if via not in (start, end) and start != end:
-                    path[start, end] = max(path[start, end], min(path[start, via], path[via, end]))
-    rivals = {one: [other for other in held.options if other != one] for one in held.options}
-    return tuple(one for one in held.options if all(path[one, other] >= path[other, one] for other in rivals[one]))
+    smith = held.smith_set()
+    places = range(len(smith))
+    path = [[held.strength(one, other) if one != other else 0 for other in smith] for one in smith]
+    for via in places:
+        for start in places:
+            if start != via and (first := path[start][via]):
+                path[start] = [max(known, min(first, rest)) for known, rest in zip(path[start], path[via], strict=True)]
+    return tuple(smith[one] for one in places if all(path[one][other] >= path[other][one] for other in places))
 
 
 def minimax(held: Duels) -> tuple[str, ...]:
     """Those whose worst defeat is the least, in the order of the options. Source: Simpson (1969), Kramer (1977)."""
     worst = {one: max(held.strength(other, one) for other in held.options if other != one) for one in held.options}
-    return tuple(one for one in held.options if worst[one] == min(worst.values()))
+    least = min(worst.values())
+    return tuple(one for one in held.options if worst[one] == least)
 
 
 def ranked_pairs(held: Duels) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from math import comb, fsum, log, sqrt
 from shared.contracts.rules import BestOf, Borda, Condorcet
 from shared.contracts.voting import HonestConfidence
 from shared.voting.election import Election, Verdict, Vote
-from shared.voting.shapes import SHAPES, Shape, lists, numbers, options_of, sheets, support, texts
+from shared.voting.reading import listed_in, number_in, scores_in, text_of
+from shared.voting.shapes import SHAPES, Shape, options_of, support
 
 
 def honest_confidence(
@@ -44,7 +45,7 @@ def _of_answers(election: Election, votes: Sequence[Vote]) -> float | None:
     The most is log(options), or log(votes) where answers are open, as there may be one for each vote.
     """
     groups: dict[str, list[Vote]] = {}
-    for vote, answer in zip(votes, texts(votes), strict=True):
+    for vote, answer in zip(votes, [text_of(vote) for vote in votes], strict=True):
         groups.setdefault(answer, []).append(vote)
     total = support(votes, election.rule)
     if not total:
@@ -70,21 +71,21 @@ def _of_rankings(election: Election, votes: Sequence[Vote]) -> float | None:
     """
     options, voters = options_of(election, votes), len(votes)
     many = len(options)
-    places = [_doubled_places(ranking, options) for ranking in lists(votes)]
+    places = [_doubled_places(ranking, options) for ranking in [listed_in(vote) for vote in votes]]
     squares = sum((sum(place[option] for place in places) - voters * (many + 1)) ** 2 for option in options)
-    left_out = [many - len(ranking) for ranking in lists(votes)]
+    left_out = [many - len(ranking) for ranking in [listed_in(vote) for vote in votes]]
     most = voters * voters * (many**3 - many) - voters * sum(tied**3 - tied for tied in left_out)
     return 3 * squares / most if most else None
 
 
 def _of_numbers(election: Election, votes: Sequence[Vote]) -> float | None:
     """1 - population standard deviation ÷ half the range, which is the most that it can be; None without bounds."""
-    return _closeness(election, numbers(votes))
+    return _closeness(election, [number_in(vote) for vote in votes])
 
 
 def _of_scores(election: Election, votes: Sequence[Vote]) -> float | None:
     """The mean over the criteria of what it is for numbers."""
-    given = sheets(votes)
+    given = [scores_in(vote) for vote in votes]
     each = [_closeness(election, [sheet[name] for sheet in given]) for name in election.criteria]
     known = [closeness for closeness in each if closeness is not None]
     return fsum(known) / len(known) if known else None
@@ -106,7 +107,7 @@ def _kinds(election: Election, votes: Sequence[Vote]) -> int:
 
 
 def _approvals(election: Election, votes: Sequence[Vote]) -> dict[str, int]:
-    counts = Counter(option for approved in lists(votes) for option in approved)
+    counts = Counter(option for approved in [listed_in(vote) for vote in votes] for option in approved)
     return {option: counts[option] for option in options_of(election, votes)}
 
 
@@ -173,7 +174,7 @@ def _most_possible(election: Election, votes: Sequence[Vote], verdict: Verdict) 
 
 def _smallest_majority(election: Election, votes: Sequence[Vote], first: str) -> float:
     options = options_of(election, votes)
-    places = [_doubled_places(ranking, options) for ranking in lists(votes)]
+    places = [_doubled_places(ranking, options) for ranking in [listed_in(vote) for vote in votes]]
     leads = [
         sum((place[first] < place[rival]) - (place[first] > place[rival]) for place in places)
         for rival in options
@@ -203,7 +204,7 @@ def effective_voters(election: Election, votes: Sequence[Vote]) -> float | None:
 
 
 def _same_answers(election: Election, votes: Sequence[Vote]) -> tuple[int, int, int]:
-    agreeing = sum(comb(count, 2) for count in Counter(texts(votes)).values())
+    agreeing = sum(comb(count, 2) for count in Counter([text_of(vote) for vote in votes]).values())
     return agreeing, comb(len(votes), 2), _kinds(election, votes)
 
 
@@ -220,7 +221,7 @@ def _same_orders(election: Election, votes: Sequence[Vote]) -> tuple[int, int, i
     Both leaving the two out is agreement; one leaving them out is half of one, as chance would have it.
     """
     options = options_of(election, votes)
-    places = [_doubled_places(ranking, options) for ranking in lists(votes)]
+    places = [_doubled_places(ranking, options) for ranking in [listed_in(vote) for vote in votes]]
     agreeing = 0
     for index, one in enumerate(options):
         for other in options[index + 1 :]:

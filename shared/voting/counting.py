@@ -10,13 +10,15 @@ from typing import Literal
 from pydantic import JsonValue
 
 from shared.contracts.branch import Branch, BranchOutcome
-from shared.contracts.rules import Approval, BestOf, SelfConsistency
-from shared.contracts.voting import Judgement, VotingRequest
+from shared.contracts.rules import Approval, BestOf, Majority, SelfConsistency, Weighted
+from shared.contracts.voting import MAX_CANDIDATES, Judgement, VotingRequest
 from shared.voting.ballot_box import BallotBox, election_of
 from shared.voting.election import Election, Verdict, Vote
+from shared.voting.exact import exact, reaches
 from shared.voting.judging import Candidate, grouping_branch, grouping_of, ranking_branches, rankings_of
 from shared.voting.ranked import judged
 from shared.voting.rules import count
+from shared.voting.shapes import support
 
 MAX_REASONS = 3
 """Of those who gave an answer, so many are heard by a judge who breaks a tie."""
@@ -75,7 +77,7 @@ class Counting:
         if verdict.outcome == "decided":
             by = "judge" if isinstance(self.request.effective_rule, BestOf) and self.rankings else "rule"
             return Decision(verdict, by, verdict.decision)
-        if verdict.outcome != "tie" or self.request.tie_break == "none":
+        if not self._may_break(verdict):
             return Decision(verdict, None, None)
         broken, by = self._broken(verdict)
         return Decision(verdict, by if broken is not None else None, broken)
@@ -89,7 +91,7 @@ class Counting:
             return [grouping_branch(self.request, answers)]
         if isinstance(rule, BestOf):
             return ranking_branches(self.request, answers) if len(answers) > 1 else []
-        if self.request.tie_break == "judge" and self.verdict.outcome == "tie":
+        if self.request.tie_break == "judge" and self._may_break(self.verdict):
             return ranking_branches(self.request, self._leaders)
         return []
 
@@ -131,7 +133,8 @@ class Counting:
     @property
     def _leaders(self) -> list[Candidate]:
         """The answers that share the lead, with the reasons of those who gave them."""
-        return [Candidate(key, str(self.shown(key)), self._argued(key)) for key in self.verdict.leaders]
+        names = {candidate.key: candidate.name for candidate in self._answers if self.election.options is None}
+        return [Candidate(key, names.get(key, key), self._argued(key)) for key in self.verdict.leaders]
 
     def _argued(self, key: str) -> str:
         given = {ballot.voter: ballot for ballot in self.box.ballots}
@@ -145,11 +148,31 @@ class Counting:
         rankings = [tuple(keys[name] for name in ranking.ranking) for ranking in self.rankings]
         return judged([candidate.key for candidate in candidates], rankings)
 
+    def _may_break(self, verdict: Verdict) -> bool:
+        """Whether there is a tie to break: one that leaves the rule's condition unmet is none.
+
+        A casting vote makes a majority of one half, not of two fifths.
+        """
+        if verdict.outcome != "tie" or self.request.tie_break == "none":
+            return False
+        if self.request.tie_break == "judge" and len(verdict.leaders) > MAX_CANDIDATES:
+            return False
+        score = exact(verdict.scores[verdict.leaders[0]])
+        match self.election.rule:
+            case Majority():
+                return score * 2 == len(self.votes)
+            case Weighted(threshold=float(threshold)) as rule:
+                return reaches(score, support(self.votes, rule), threshold)
+            case _:
+                return True
+
     def _broken(self, verdict: Verdict) -> tuple[str | None, DecidedBy]:
         """What breaks the tie makes of it; None when it cannot say."""
         match self.request.tie_break:
             case "judge":
-                found = self._by_rankings(self._leaders) if self.rankings else None
+                # Under `best_of` the rankings are what made the tie, and there are no others.
+                is_heard = bool(self.rankings) and not isinstance(self.request.effective_rule, BestOf)
+                found = self._by_rankings(self._leaders) if is_heard else None
                 return (str(found.decision) if found and found.outcome == "decided" else None), "judge"
             case "chair":
                 return self._casting_vote(verdict), "chair"

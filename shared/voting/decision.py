@@ -9,9 +9,12 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from shared.contracts.rules import BestOf, Median, PerCriterion, TrimmedMean, Weighted
+from shared.contracts.ballots import NumberBallot
+from shared.contracts.rules import BestOf, Median, PerCriterion, TrimmedMean, Veto, Weighted
 from shared.contracts.voting import HonestConfidence, Interval, Round, StopReport, TallyLine, VotingOutput, WaveTally
+from shared.voting.answers import vetoing_answers
 from shared.voting.ballot_box import BallotBox
+from shared.voting.cells import shortened
 from shared.voting.confidence import honest_confidence
 from shared.voting.counting import Counting, backs
 from shared.voting.dissent import dissent_of
@@ -23,6 +26,10 @@ from shared.voting.stopping import kept_probability, lead_probability, top_two
 
 HEADLESS = (Weighted, Median, TrimmedMean, PerCriterion, BestOf)
 """Rules that do not count heads, so that the head counts of the top two say nothing."""
+
+MAX_WAVE_LEADERS = 10
+MAX_WAVE_ANSWER_CHARS = 200
+"""Of how the vote stood after a wave: there may be as many waves as voters, and as many leaders."""
 
 StopReason = Literal["all_asked", "decided", "confident", "interrupted"]
 
@@ -42,6 +49,7 @@ def voting_output(counting: Counting, reason: StopReason) -> VotingOutput:
         rounds=[Round(scores=dict(each.scores), eliminated=list(each.eliminated)) for each in verdict.rounds],
         interval=_interval(verdict),
         criteria=criterion_scores(election, counting.votes) if isinstance(election.rule, PerCriterion) else [],
+        unit=box.request.ballot.unit if isinstance(box.request.ballot, NumberBallot) else None,
         overall=_overall(election, counting.votes),
         confidence=_confidence(counting, verdict),
         dissent=dissent_of(election, counting.votes, _final(verdict, decided), box.ballots, box.shown),
@@ -106,34 +114,58 @@ def _interval(verdict: Verdict) -> Interval | None:
 
 
 def _confidence(counting: Counting, verdict: Verdict) -> HonestConfidence:
-    lead, unchanged = _probabilities(counting.election, counting.votes, len(counting.box.remaining))
+    election, votes, remaining = counting.election, counting.votes, len(counting.box.remaining)
     return honest_confidence(
-        counting.election, counting.votes, verdict, lead_probability=lead, unchanged_probability=unchanged
+        election,
+        votes,
+        verdict,
+        lead_probability=_lead(election, votes, verdict),
+        # A decision that nobody is left to change stands, whatever broke its tie or grouped its answers.
+        unchanged_probability=1.0
+        if _counts_heads(election, votes) and counting.decision.decision is not None and not remaining
+        else _unchanged(election, votes, verdict, remaining),
     )
 
 
-def _probabilities(election: Election, votes: Sequence[Vote], remaining: int) -> tuple[float | None, float | None]:
-    if not votes or isinstance(election.rule, HEADLESS):
-        return None, None
-    return lead_probability(*top_two(election, votes)), kept_probability(election, votes, remaining)
+def _lead(election: Election, votes: Sequence[Vote], verdict: Verdict) -> float | None:
+    """None also for a veto, which wins without a lead."""
+    if not _counts_heads(election, votes):
+        return None
+    vetoed = isinstance(election.rule, Veto) and bool(vetoing_answers(election, [str(verdict.decision)]))
+    return None if vetoed else lead_probability(*top_two(election, votes))
+
+
+def _unchanged(election: Election, votes: Sequence[Vote], verdict: Verdict, remaining: int) -> float | None:
+    """None also without a decision that could stand: a tie, or nobody with what the rule wants."""
+    if not _counts_heads(election, votes) or verdict.outcome != "decided":
+        return None
+    return kept_probability(election, votes, remaining)
+
+
+def _counts_heads(election: Election, votes: Sequence[Vote]) -> bool:
+    return bool(votes) and not isinstance(election.rule, HEADLESS)
 
 
 def _stop(box: BallotBox, election: Election, reason: StopReason) -> StopReport:
     return StopReport(
         rule=box.request.effective_stop,
         reason=reason,
-        asked=len(box.outcomes),
+        asked=len(box.ballots),
         saved=len(box.remaining),
-        waves=[_wave(box, election, number) for number in range(1, len(box.waves) + 1)],
+        waves=[_wave(box, election, number) for number in dict.fromkeys(ballot.wave for ballot in box.ballots)],
     )
 
 
+def _briefly(answer: JsonValue) -> JsonValue:
+    return shortened(answer, MAX_WAVE_ANSWER_CHARS) if isinstance(answer, str) else answer
+
+
 def _wave(box: BallotBox, election: Election, number: int) -> WaveTally:
-    asked, votes = sum(box.waves[:number]), box.votes_after(number)
+    asked, votes = len(box.asked_in(number)), box.votes_after(number)
     verdict = count(election, votes)
     return WaveTally(
         asked=asked,
         counted=len(votes),
-        leaders=[box.shown.get(leader, leader) for leader in verdict.leaders],
-        unchanged_probability=_probabilities(election, votes, len(box.voters) - asked)[1],
+        leaders=[_briefly(box.shown.get(leader, leader)) for leader in verdict.leaders[:MAX_WAVE_LEADERS]],
+        unchanged_probability=_unchanged(election, votes, verdict, len(box.voters) - asked),
     )

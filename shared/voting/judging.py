@@ -2,12 +2,12 @@
 
 A judge reads texts under names that tell nothing (`candidate-1`, …), in an order that has nothing to do with who wrote
 them. Candidates are judged twice, in this order and in its reverse, because judges favour places (Shi et al., Judging
-the Judges, arXiv 2406.07791): only what holds in both orders decides.
+the Judges, arXiv 2406.07791). Both rankings are added up: what a place alone makes of them cancels out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal, cast
@@ -15,9 +15,11 @@ from typing import Any, Literal, cast
 from pydantic import JsonValue
 
 from shared.contracts.agent import AgentSpec
-from shared.contracts.branch import Branch, BranchOutcome
+from shared.contracts.base import repeated
+from shared.contracts.branch import Branch, BranchError, BranchOutcome
 from shared.contracts.rules import BestOf, SelfConsistency
-from shared.contracts.voting import Judgement, VotingRequest
+from shared.contracts.voting import MAX_REASONING_CHARS, Judgement, VotingRequest
+from shared.voting.cells import shortened
 from shared.voting.prompts import GROUPING_TASK, RANKING_TASK, judging_prompt
 
 Task = Literal["ranking", "grouping"]
@@ -67,22 +69,32 @@ def grouping_of(candidates: Sequence[Candidate], outcome: BranchOutcome) -> Judg
 
     An answer that the judge left out stays alone.
     """
-    if not outcome.succeeded:
+    if not without_overlap(outcome).succeeded:
         return None
     shown = shuffled(candidates)
     names = _names("grouping", shown)
     said = cast(dict[str, Any], outcome.output)
     groups = [[names[label] for label in group] for group in said["groups"] if group]
-    grouped = [name for group in groups for name in group]
-    if len(set(grouped)) < len(grouped):
-        return None
-    alone = [[candidate.name] for candidate in shown if candidate.name not in set(grouped)]
-    return Judgement(task="grouping", shown=list(names.values()), groups=[*groups, *alone], reasoning=said["reasoning"])
+    grouped = {name for group in groups for name in group}
+    alone = [[candidate.name] for candidate in shown if candidate.name not in grouped]
+    return Judgement(task="grouping", shown=list(names.values()), groups=[*groups, *alone], reasoning=_reasoning(said))
+
+
+def without_overlap(outcome: BranchOutcome) -> BranchOutcome:
+    """The outcome of a call for groups, failed when a text is in two of them, which no JSON Schema can forbid."""
+    said = cast(dict[str, Any], outcome.output) if outcome.succeeded else {}
+    if not (twice := repeated([label for group in said.get("groups", []) for label in group])):
+        return outcome
+    message = f"the judge put an answer into more than one group: {', '.join(twice)}"
+    error = BranchError(code="invalid_output", message=message, retriable=True)
+    return outcome.model_copy(update={"status": "failed", "output": None, "error": error})
 
 
 def judges_of(request: VotingRequest) -> list[AgentSpec]:
-    """The judge of each call that the rule itself takes."""
+    """The judge of each call that the rule itself takes, if voters give more than one answer."""
     match request.effective_rule:
+        case _ if request.plan.most == 1:
+            return []
         case SelfConsistency():
             return [judge_of(request, "grouping", labels("grouping", request.plan.most))]
         case BestOf():
@@ -138,7 +150,11 @@ def _ranking(shown: Sequence[Candidate], output: JsonValue) -> Judgement:
     said = cast(dict[str, Any], output)
     names = _names("ranking", shown)
     ranking = [names[label] for label in said["ranking"]]
-    return Judgement(task="ranking", shown=list(names.values()), ranking=ranking, reasoning=said["reasoning"])
+    return Judgement(task="ranking", shown=list(names.values()), ranking=ranking, reasoning=_reasoning(said))
+
+
+def _reasoning(said: Mapping[str, Any]) -> str:
+    return shortened(said["reasoning"], MAX_REASONING_CHARS)
 
 
 def _names(task: Task, shown: Sequence[Candidate]) -> dict[str, str]:

@@ -42,6 +42,10 @@ BREAKERS: Mapping[str, str] = {
     "judge": "the judge",
     "chair": "the chair's vote",
 }
+NO_JUDGE: Mapping[str, str] = {
+    "self_consistency": "No judge grouped the answers: only those of the same words count together.",
+    "best_of": "No judge has ranked the answers.",
+}
 METHODS: Mapping[str, str] = {"order_statistics": "order statistics", "student_t": "Student's t"}
 SENTENCE_END = re.compile(r"(?<=[.!?…])\s+(?=[^\sa-z])|(?<=[。！？])")
 """A new sentence does not start with a small letter, so "e.g. this" is not cut."""
@@ -64,7 +68,8 @@ def markdown_of(question: str, output: VotingOutput) -> str:
 def _title(output: VotingOutput) -> str:
     match output.outcome:
         case "decided":
-            words = f"Decision: {_answer(output.decision, MAX_HEADING_CHARS)}"
+            unit = f" {cell(output.unit, MAX_HEADING_CHARS)}" if output.unit else ""
+            words = f"Decision: {_answer(output.decision, MAX_HEADING_CHARS)}{unit}"
         case "tie":
             words = "Tie"
         case "no_consensus":
@@ -77,9 +82,8 @@ def _title(output: VotingOutput) -> str:
 def _how(output: VotingOutput) -> str:
     rule = cell(rule_in_words(output.rule), MAX_RULE_CHARS)
     match output.outcome:
-        case "decided" if output.decided_by in ("first", "judge", "chair"):
-            tied = f" of {_leaders(output)}" if len(output.leaders) > 1 else ""
-            told = f"The count was a tie{tied}, which {BREAKERS[output.decided_by]} broke. The rule: {rule}."
+        case "decided" if (breaker := BREAKERS.get(output.decided_by or "")) and len(output.leaders) > 1:
+            told = f"The count was a tie of {_leaders(output)}, which {breaker} broke. The rule: {rule}."
         case "decided":
             told = f"Decided by {rule}."
         case "tie":
@@ -88,7 +92,14 @@ def _how(output: VotingOutput) -> str:
             told = f"No answer met the rule ({rule}). In front: {_leaders(output) or 'none'}."
         case "no_votes":
             told = f"Nobody cast a vote that could be counted. The rule would have been {rule}."
-    return told
+    return " ".join([told, *_unheard_judge(output)])
+
+
+def _unheard_judge(output: VotingOutput) -> list[str]:
+    """What came of answers that a judge should have compared, and did not: its call failed, or never started."""
+    if output.judgements or len(output.tally) < 2:  # noqa: PLR2004 - a lone answer needs no judge
+        return []
+    return [NO_JUDGE[output.rule.type]] if output.rule.type in NO_JUDGE else []
 
 
 def _leaders(output: VotingOutput) -> str:
@@ -162,7 +173,9 @@ def _criteria(output: VotingOutput) -> str | None:
         [_answer(line.name), number(line.score), number(line.minimum), number(line.maximum), number(line.deviation)]
         for line in output.criteria
     ]
-    return _section("Criteria", _table(["Criterion", "Score", "Lowest", "Highest", "Deviation"], rows))
+    table = _table(["Criterion", "Score", "Lowest", "Highest", "Deviation"], rows)
+    overall = None if output.overall is None else f"Overall score: **{number(output.overall)}**."
+    return _section("Criteria", table, overall)
 
 
 def _turnout(output: VotingOutput) -> str:

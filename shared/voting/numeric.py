@@ -6,7 +6,7 @@ reached on paper.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import comb, floor, sqrt
 
@@ -25,7 +25,7 @@ def median(_election: Election, votes: Sequence[Vote]) -> Verdict:
     """The middle number, or the mean of the two in the middle, with an interval from six votes on."""
     if not votes:
         return Verdict("no_votes")
-    numbers = _ascending(votes)
+    numbers = _ascending(map(number_in, votes))
     return Verdict("decided", float(middle(numbers)), interval=_of_order_statistics(numbers))
 
 
@@ -36,7 +36,7 @@ def trimmed_mean(election: Election, votes: Sequence[Vote]) -> Verdict:
     """
     if not votes:
         return Verdict("no_votes")
-    numbers = _ascending(votes)
+    numbers = _ascending(map(number_in, votes))
     cut = floor(len(numbers) * exact(rule_of(election, TrimmedMean).trim))
     kept = numbers[cut : len(numbers) - cut]
     return Verdict("decided", float(mean(kept)), interval=_of_trimmed(numbers, cut, election))
@@ -94,11 +94,13 @@ def _score(rule: PerCriterion, given: Sequence[Fraction]) -> Fraction:
 
 def _by_criterion(election: Election, votes: Sequence[Vote]) -> dict[str, list[Fraction]]:
     """The scores that each criterion got, in ascending order."""
-    return {name: sorted(exact(scores_in(vote)[name]) for vote in votes) for name in election.criteria}
+    given = [scores_in(vote) for vote in votes]
+    return {name: _ascending([scores[name] for scores in given]) for name in election.criteria}
 
 
-def _ascending(votes: Sequence[Vote]) -> list[Fraction]:
-    return sorted(exact(number_in(vote)) for vote in votes)
+def _ascending(numbers: Iterable[float]) -> list[Fraction]:
+    """In the order of the floats, which is that of the decimals that they are written as, and found much sooner."""
+    return [exact(number) for number in sorted(numbers)]
 
 
 def _of_order_statistics(numbers: Sequence[Fraction]) -> Spread | None:

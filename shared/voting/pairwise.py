@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
+from functools import lru_cache
+from itertools import batched, combinations
 
 from shared.voting.exact import Score
+
+BATCH = 16
+"""Rankings that are compared at once and remembered: a vote in waves is counted again after each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,9 @@ class Duels:
 
     def wins(self) -> dict[str, Score]:
         """How many options each one beats, and half a win for each draw."""
-        return {one: sum((self._win(one, other) for other in self._others(one)), Fraction()) for one in self.options}
+        return {
+            one: Fraction(sum(self._doubled_win(one, other) for other in self._others(one)), 2) for one in self.options
+        }
 
     def smith_set(self) -> tuple[str, ...]:
         """The fewest options that each beat all the others, in their order.
@@ -59,23 +65,37 @@ class Duels:
     def _others(self, one: str) -> Iterable[str]:
         return (other for other in self.options if other != one)
 
-    def _win(self, one: str, other: str) -> Fraction:
+    def _doubled_win(self, one: str, other: str) -> int:
         margin = self.margin(one, other)
-        return Fraction(1 if margin == 0 else 2 if margin > 0 else 0, 2)
+        return 1 if margin == 0 else 2 if margin > 0 else 0
 
 
 def duels(options: Sequence[str], rankings: Sequence[Sequence[str]]) -> Duels:
     """All duels between `options`, as `rankings` (best first, all options or some) have them."""
-    preferring = dict.fromkeys(_pairs(options), 0)
-    for ranking in rankings:
-        ranked = dict.fromkeys(ranking)
-        left_out = [option for option in options if option not in ranked]
-        for better, worse in combinations(ranking, 2):
-            preferring[better, worse] += 1
-        for better in ranking:
-            for worse in left_out:
-                preferring[better, worse] += 1
+    counts = [0] * len(options) ** 2
+    for batch in batched(map(tuple, rankings), BATCH, strict=False):
+        more = _preferences(tuple(options), batch)
+        counts = [known + new for known, new in zip(counts, more, strict=True)]
+    every = [(one, other) for one in options for other in options]
+    preferring = {(one, other): voters for (one, other), voters in zip(every, counts, strict=True) if one != other}
     return Duels(tuple(options), preferring)
+
+
+@lru_cache(maxsize=512)
+def _preferences(options: tuple[str, ...], rankings: tuple[tuple[str, ...], ...]) -> tuple[int, ...]:
+    """How many of `rankings` prefer an option to another, for all pairs of them, row by row."""
+    many = len(options)
+    place = {option: number for number, option in enumerate(options)}
+    counts = [0] * many**2
+    for ranking in rankings:
+        ranked = [place[option] for option in ranking]
+        left_out = [number for option, number in place.items() if option not in ranking]
+        for better, worse in combinations(ranked, 2):
+            counts[better * many + worse] += 1
+        for better in ranked:
+            for worse in left_out:
+                counts[better * many + worse] += 1
+    return tuple(counts)
 
 
 def _pairs(options: Sequence[str]) -> list[tuple[str, str]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from shared.aggregation.completion import meets
 from shared.contracts.branch import Branch, BranchOutcome
 from shared.contracts.voting import VotingRequest
-from shared.voting.ballot_box import BallotBox, election_of
+from shared.voting.ballot_box import BallotBox, Read, election_of
 from shared.voting.voters import branch_of, voters_of
 from shared.voting.waves import Poll, Step, StopReason
 
@@ -19,7 +20,8 @@ class Polling:
         plan = request.plan
         self._request = request
         self._voters = voters_of(request)
-        self._waves: list[int] = []
+        self._ends: list[int] = []
+        self._read: list[Read] = []
         self._poll = Poll(
             election=election_of(request),
             stop=request.effective_stop,
@@ -38,13 +40,18 @@ class Polling:
         """The branches of the voters to ask now; none when enough is known."""
         asked = len(outcomes)
         size = self._size(self._step(outcomes), outcomes)
-        self._waves += [size] if size else []
+        if asked not in (0, *self._ends):
+            self._ends.append(asked)
         voters = enumerate(self._voters[asked : asked + size], start=asked)
         return [branch_of(self._request, voter, index) for index, voter in voters]
 
     def box(self, outcomes: Sequence[BranchOutcome]) -> BallotBox:
         """The ballots of the voters asked so far."""
-        return BallotBox(self._request, self._voters, outcomes, tuple(self._waves))
+        ends = [0, *self._ends, len(outcomes)]
+        waves = tuple(end - start for start, end in pairwise(ends) if end > start)
+        box = BallotBox(self._request, self._voters, outcomes, waves, self._read)
+        self._read = box.read
+        return box
 
     def reason(self, outcomes: Sequence[BranchOutcome]) -> StopReason:
         """Why no more voters are asked than these, whom nothing interrupted."""

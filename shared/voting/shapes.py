@@ -9,6 +9,7 @@ from typing import Literal
 from shared.contracts.rules import AnyRule, Weighted
 from shared.voting.answers import weight_of
 from shared.voting.election import Election, Vote
+from shared.voting.reading import listed_in
 
 Shape = Literal["answers", "approvals", "rankings", "numbers", "scores"]
 
@@ -32,31 +33,11 @@ SHAPES: Mapping[str, Shape] = {
 """The shape of the answers that each rule decides between, by the rule's type."""
 
 
-def texts(votes: Sequence[Vote]) -> list[str]:
-    """The answers of choice, boolean and free ballots, in voter order."""
-    return [vote.answer for vote in votes if isinstance(vote.answer, str)]
-
-
-def lists(votes: Sequence[Vote]) -> list[tuple[str, ...]]:
-    """The approved options, or the ranked ones from best to worst, in voter order."""
-    return [vote.answer for vote in votes if isinstance(vote.answer, tuple)]
-
-
-def numbers(votes: Sequence[Vote]) -> list[float]:
-    """The numbers, in voter order."""
-    return [vote.answer for vote in votes if isinstance(vote.answer, int | float)]
-
-
-def sheets(votes: Sequence[Vote]) -> list[Mapping[str, float]]:
-    """The scores by criterion, in voter order."""
-    return [vote.answer for vote in votes if isinstance(vote.answer, Mapping)]
-
-
 def options_of(election: Election, votes: Sequence[Vote]) -> list[str]:
     """What can be voted for: the election's options, or else all that `votes` list, in order of mention."""
     if election.options is not None:
         return list(election.options)
-    return list(dict.fromkeys(option for listed in lists(votes) for option in listed))
+    return list(dict.fromkeys(option for vote in votes for option in listed_in(vote)))
 
 
 def support(votes: Sequence[Vote], rule: AnyRule) -> Fraction:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from shared.contracts.agent import AgentSpec
 from shared.contracts.ballots import OptionsBallot, ballot_schema
 from shared.contracts.branch import Branch
-from shared.contracts.jury import Juror, VoterPlan
+from shared.contracts.jury import Juror
+from shared.contracts.perspectives import jury_of
 from shared.contracts.voting import VotingRequest
-from shared.voting.perspectives import PERSPECTIVES
 from shared.voting.prompts import ballot_prompt, voter_instructions
 
 
@@ -30,16 +30,6 @@ class Voter:
 def voters_of(request: VotingRequest) -> list[Voter]:
     """All voters that may be asked, in voter order, with the run's defaults."""
     return [Voter(_agent(juror, request), juror.weight) for juror in jury_of(request.plan)]
-
-
-def jury_of(plan: VoterPlan) -> list[Juror]:
-    """The voters of a plan: its jury, voters who take turns with ready perspectives, or equal ones."""
-    if plan.jury is not None:
-        return plan.jury[: plan.most]
-    if plan.perspectives is None:
-        return [Juror(name=f"voter-{number}") for number in range(1, plan.most + 1)]
-    ready = PERSPECTIVES[plan.perspectives]
-    return [_in_turn(ready, index) for index in range(plan.most)]
 
 
 def voter_branches(request: VotingRequest) -> list[Branch]:
@@ -71,13 +61,6 @@ def rotated(options: Sequence[str], index: int) -> list[str]:
     cycle, start = divmod(index, len(options))
     turned = [*options[start:], *options[:start]]
     return turned[::-1] if cycle % 2 else turned
-
-
-def _in_turn(ready: Sequence[Juror], index: int) -> Juror:
-    """The juror whose turn it is; from the second turn on with a number behind its name."""
-    turn, place = divmod(index, len(ready))
-    juror = ready[place]
-    return juror if turn == 0 else juror.model_copy(update={"name": f"{juror.name}-{turn + 1}"})
 
 
 def _agent(juror: Juror, request: VotingRequest) -> AgentSpec:

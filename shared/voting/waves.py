@@ -12,7 +12,10 @@ from shared.contracts.rules import BestOf, Median, PerCriterion, TrimmedMean, Ve
 from shared.voting.answers import vetoing_answers
 from shared.voting.election import Answer, Election, Vote
 from shared.voting.rules import count
-from shared.voting.stopping import UNHEARD, is_decided, kept_probability
+from shared.voting.stopping import is_decided, kept_probability
+
+FIRST = " "
+"""The answer that voters may agree on before anyone has answered: no key of one, and not what a rival may bring."""
 
 StopReason = Literal["all_asked", "decided", "confident"]
 
@@ -69,7 +72,7 @@ class Poll:
         """The fewest that could settle the vote. Support only ever brings the end nearer, so bisection finds them."""
         fewest = max(1, self.least - asked)
         most = min(max(fewest, self.wave), self.most - asked)
-        support = _supporting(self.election, votes)
+        support = _supporting(self.election, votes) if most > fewest else None
         if support is None:
             return most
         weights = self.weights[asked : asked + most]
@@ -100,9 +103,9 @@ def _supporting(election: Election, votes: Sequence[Vote]) -> Answer | None:
 def _supporting_leader(election: Election, votes: Sequence[Vote]) -> Answer:
     """On a ranking the strongest rival is last. No support for a veto, which is not the leader until it has won."""
     verdict = count(election, votes)
-    ranked = list(verdict.scores) or [UNHEARD]
+    ranked = list(verdict.scores) or [FIRST]
     vetoes = vetoing_answers(election, ranked) if isinstance(election.rule, Veto) else ()
-    leader = next(answer for answer in (*verdict.leaders, *ranked, UNHEARD) if answer not in vetoes)
+    leader = next(answer for answer in (*verdict.leaders, *ranked, FIRST) if answer not in vetoes)
     match election.rule.type:
         case "approval":
             return (leader,)

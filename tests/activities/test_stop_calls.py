@@ -196,6 +196,8 @@ async def test_an_input_that_names_nothing_or_both_is_a_defect_and_raises(given:
         ("~synthesis", 3, True, "run:~synthesis~3h"),
         ("h", 10, False, "run:h~10"),
         ("2h", 1, False, "run:2h"),
+        ("log+2", 1, False, "run:log+2"),
+        ("log+10", 2, True, "run:log+10~2h"),
     ],
 )
 def test_the_instance_id_of_a_call_tells_its_branch_and_whether_it_is_a_hedge(

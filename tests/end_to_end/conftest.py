@@ -99,6 +99,11 @@ class Chorus:
     async def run(self, route: str, body: JSON, poll_s: float = POLL_S) -> JSON:
         return await self.result(await self.start(route, body), poll_s)
 
+    async def stats(self) -> JSON:
+        """What the model counted, by its admin page."""
+        async with self.session.get(f"{self.model.base_url.removesuffix('/v1')}/admin/stats") as answer:
+            return await answer.json()
+
     async def model_calls(self, condition: Callable[[OfflineModel], bool]) -> None:
         """Wait until the model's calls are as `condition` says."""
         async with asyncio.timeout(RUN_LIMIT_S):
@@ -109,7 +114,7 @@ class Chorus:
 @asynccontextmanager
 async def running_chorus(**env: str) -> AsyncGenerator[Chorus]:
     """The app with an offline model that obeys the markers in prompts."""
-    async with OfflineModel(directed_faults=True) as model:
+    async with OfflineModel(directed_faults=True, directed_answers=True) as model:
         model_env = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "offline", "AZURE_OPENAI_ENDPOINT": ""}
         async with running_host(APP_DIR, env={**model_env, **env}) as host, aiohttp.ClientSession() as session:
             yield Chorus(host.base_url, session, model, host)

@@ -90,6 +90,28 @@ async def test_documents_are_mapped_and_reduced(chorus: Chorus) -> None:
     assert result["output"]["content"].strip()
 
 
+async def test_a_document_is_split_and_its_missing_part_is_redriven(chorus: Chorus) -> None:
+    lines = [f"Line {number} of the log." for number in range(1, 8)]
+    lines[4] += " [[fault:bad-request*1]] split"
+    body = {
+        "documents": [{"id": "log", "content": "\n".join(lines)}, {"id": "note", "content": "A short note."}],
+        "split": {"by": "lines", "size": 3},
+        "map": {"instructions": "Summarise."},
+        "reduce": {"instructions": "Sum up."},
+    }
+    first = await chorus.run("map-reduce", body)
+    assert [outcome["name"] for outcome in first["outcomes"]] == ["log+1", "log+2", "log+3", "note"]
+    assert (first["status"], first["missing"]) == ("partial", ["log+2"])
+    assert first["output"]["documents"] == ["note"]
+    assert first["output"]["incomplete"] == [{"document": "log", "missing": [2], "of": 3}]
+
+    _, accepted, _ = await chorus.post(f"runs/{first['id']}/redrive", None)
+    second = await chorus.result(accepted["id"])
+    assert (second["status"], second["reused"]) == ("succeeded", ["log+1", "log+3", "note"])
+    assert second["output"]["documents"] == ["log", "note"]
+    assert second["output"]["chunks"] == first["output"]["chunks"]
+
+
 async def test_branches_beyond_the_window_wait_for_a_place(chorus: Chorus) -> None:
     chorus.model.reset()
     body = {

@@ -155,7 +155,10 @@ async def test_a_vote_that_ran_out_of_budget_is_decided_by_the_votes_cast(chorus
     }
     result = await chorus.run("voting", body)
     assert result["completion_reason"] == "budget_exhausted"
-    assert 0 < result["output"]["counted"] < 7 == result["output"]["asked"]
+    asked = result["usage"]["model_calls"]
+    assert 0 < asked < 7
+    assert result["output"]["counted"] == result["output"]["asked"] == asked
+    assert result["output"]["stop"]["saved"] == 7 - asked
 
 
 async def test_an_estimate_starts_nothing(chorus: Chorus) -> None:

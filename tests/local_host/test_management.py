@@ -205,6 +205,15 @@ def test_instances_are_listed_by_filter_page_by_page(url):
     post(waiting, "terminatePostUri")
 
 
+def test_an_id_with_a_plus_is_itself_in_a_path_and_escaped_in_a_query(url):
+    links = begin(url, "chaining", "plus:log+2")
+    assert until(links, "Completed")["instanceId"] == "plus:log+2"
+    for path in ("plus:log+2", quote("plus:log+2", safe="")):
+        assert call("GET", f"{url}/instances/{path}").json()["instanceId"] == "plus:log+2"
+    found = call("GET", f"{url}/instances?instanceIdPrefix={quote('plus:log+', safe='')}").json()
+    assert [status["instanceId"] for status in found] == ["plus:log+2"]
+
+
 @pytest.mark.parametrize(
     "query",
     ["top=none", "top=0", "top=9999999999", "runtimeStatus=Sleeping", "createdTimeFrom=yesterday", "showInput=1"],

@@ -23,6 +23,7 @@ from shared.contracts.ballots import (
     ScoreBallot,
     ballot_schema,
 )
+from shared.contracts.jury import DEFAULT_VOTER_INSTRUCTIONS
 from shared.prompts import block, instructions_for
 from shared.schemas import first_violation
 from shared.strict_mode import strict_form
@@ -191,6 +192,14 @@ def test_a_free_answer_is_a_sentence_of_the_material_or_a_yes_or_no_with_one() -
     assert said["answer"] == "It leaks the admin password and is vulnerable to injection attacks."
     assert said["evidence"] == [said["answer"]]
     assert vote(FreeBallot(), "Is this change safe?", BAD)["answer"].startswith("No. ")
+
+
+def test_how_long_an_answer_may_be_is_none_of_its_options() -> None:
+    asked = "Which leak is open?"
+    for told in (DEFAULT_VOTER_INSTRUCTIONS, "Answer with one or two words.", "Reply in a line, or a short paragraph."):
+        said = vote(FreeBallot(), asked, MIXED, instructions=told)
+        assert said["answer"] == "One warning about a possible leak is still open."
+        assert vote(FreeBallot(), asked, None, instructions=told)["answer"] == vote(FreeBallot(), asked, None)["answer"]
 
 
 def test_nothing_is_quoted_where_there_is_no_material() -> None:

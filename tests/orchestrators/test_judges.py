@@ -65,6 +65,15 @@ def test_a_judge_who_favours_a_place_decides_nothing() -> None:
     assert sorted(output["leaders"]) == ["another way", "one way"]
 
 
+def test_a_tie_that_the_judge_s_own_rankings_made_stays_one() -> None:
+    drive = cast_votes("one way", "another way", ballot=FREE, rule="best_of", tie_break="judge")
+    rank(drive, "~judge-1", "another way", "one way")
+    rank(drive, "~judge-2", "one way", "another way")
+
+    output = drive.ended["output"]
+    assert (output["outcome"], output["decided_by"], len(output["judgements"])) == ("tie", None, 2)
+
+
 def test_one_candidate_needs_no_judge() -> None:
     drive = cast_votes("same", "Same!", ballot=FREE, rule="best_of")
 
@@ -100,6 +109,7 @@ def test_answers_that_mean_the_same_are_one() -> None:
     assert (output["outcome"], output["decision"]) == ("decided", "a dog")
     assert [(line["answer"], line["score"]) for line in output["tally"]] == [("a dog", 3), ("a cat", 1)]
     assert output["tally"][0]["voters"] == ["voter-1", "voter-2", "voter-4"]
+    assert output["confidence"]["unchanged_probability"] == 1
 
 
 def test_an_answer_that_the_judge_leaves_out_stays_alone() -> None:
@@ -177,3 +187,44 @@ def test_a_budget_that_is_spent_calls_no_judge() -> None:
 
     assert verdict(drive.ended) == ("partial", "budget_exhausted")
     assert (drive.ended["output"]["outcome"], drive.ended["usage"]["model_calls"]) == ("tie", 2)
+
+
+OPEN = {"type": "choice", "options": ["a", "b", "c"]}
+
+
+def test_two_fifths_are_no_majority_whoever_breaks_the_tie() -> None:
+    for tie_break in ("first", "chair"):
+        output = cast_votes("a", "a", "b", "b", "c", ballot=OPEN, tie_break=tie_break).ended["output"]
+        assert (output["outcome"], output["decision"], output["leaders"]) == ("tie", None, ["a", "b"])
+
+    assert cast_votes("a", "a", "b", "b", "c", ballot=OPEN, tie_break="judge").ended["judges"] == []
+    plurality = cast_votes("a", "a", "b", "b", "c", ballot=OPEN, rule="plurality", tie_break="first").ended["output"]
+    assert (plurality["outcome"], plurality["decision"]) == ("decided", "a")
+
+
+def test_a_weight_below_the_threshold_is_not_lifted_by_a_tie_break() -> None:
+    def decided(threshold: float) -> Any:
+        rule = {"type": "weighted", "threshold": threshold}
+        output = cast_votes("a", "a", "b", "b", "c", ballot=OPEN, rule=rule, tie_break="first").ended["output"]
+        return output["decision"]
+
+    assert (decided(0.4), decided(0.41)) == ("a", None)
+
+
+def test_a_judge_who_breaks_a_tie_of_free_answers_calls_them_by_their_voters() -> None:
+    long = "x" * 1_000
+    drive = cast_votes("short", long, ballot=FREE, tie_break="judge")
+    rank(drive, "~judge-1", long, "short")
+    rank(drive, "~judge-2", long, "short")
+
+    output = drive.ended["output"]
+    assert (output["decision"], output["decided_by"]) == (long, "judge")
+    assert [said["ranking"] for said in output["judgements"]] == [["voter-2", "voter-1"]] * 2
+
+
+def test_a_tie_of_more_answers_than_a_judge_reads_stays_a_tie() -> None:
+    answers = [f"answer {number}" for number in range(51)]
+    drive = cast_votes(*answers, ballot=FREE, rule="plurality", tie_break="judge")
+
+    assert drive.ended["output"]["outcome"] == "tie"
+    assert drive.ended["judges"] == []

@@ -68,6 +68,8 @@ def test_the_reduction_is_the_answer() -> None:
         "reduction": "agent",
         "content": {"cause": "disk"},
         "documents": ["d0", "d1"],
+        "chunks": [],
+        "incomplete": [],
     }
     assert drive.ended["usage"]["model_calls"] == 3
     assert drive.pending_timers == []
@@ -97,6 +99,8 @@ def test_a_failed_reduction_leaves_the_map_outputs() -> None:
             "reduction": "concatenate",
             "content": "## d0\n\noutput of d0\n\n## d1\n\noutput of d1",
             "documents": ["d0", "d1"],
+            "chunks": [],
+            "incomplete": [],
         }
         assert drive.ended["aggregation"]["name"] == REDUCTION
 

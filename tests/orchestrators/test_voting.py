@@ -242,3 +242,36 @@ def test_ballots_of_an_earlier_version_are_still_counted() -> None:
 
     assert drive.ended["output"]["decision"] == "yes"
     assert drive.ended["output"]["ballots"][0]["answer"] == "yes"
+
+
+# What is told of a decision's chances
+
+
+@pytest.mark.parametrize(
+    ("answers", "fields"),
+    [
+        (["yes", "no"], {"tie_break": "first"}),
+        (["yes", "yes", "no"], {}),
+        (["red", "blue", "a word", "a word"], {"ballot": {"type": "free"}, "rule": "plurality"}),
+    ],
+)
+def test_a_decision_that_nobody_is_left_to_change_stands(answers: list[str], fields: dict[str, Any]) -> None:
+    assert counted(*answers, **fields)["output"]["confidence"]["unchanged_probability"] == 1
+
+
+@pytest.mark.parametrize("answers", [["yes", "no"], ["yes", "yes", "no", "later"]])
+def test_what_is_not_decided_has_no_chance_to_stand(answers: list[str]) -> None:
+    ballot = {"type": "choice", "options": ["yes", "no", "later"]}
+    output = counted(*answers, ballot=ballot)["output"]
+
+    assert output["decision"] is None
+    assert output["confidence"]["unchanged_probability"] is None
+    assert output["stop"]["waves"][0]["unchanged_probability"] is None
+    assert output["confidence"]["lead_probability"] is not None
+
+
+def test_a_veto_is_not_credited_with_the_lead_of_those_it_overruled() -> None:
+    rule = {"type": "veto", "answer": "no"}
+
+    assert counted("yes", "yes", "yes", "no", rule=rule)["output"]["confidence"]["lead_probability"] is None
+    assert counted("yes", "yes", "yes", "yes", rule=rule)["output"]["confidence"]["lead_probability"] > 0.9

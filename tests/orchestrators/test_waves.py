@@ -141,6 +141,8 @@ def test_the_budget_counts_over_all_waves() -> None:
     assert verdict(drive.ended) == ("partial", "budget_exhausted")
     assert drive.ended["output"]["decision"] == "yes"
     assert len(asked(drive)) == 4, "15 tokens each"
+    assert drive.ended["output"]["asked"] == drive.ended["output"]["stop"]["asked"] == 4
+    assert drive.ended["output"]["stop"]["saved"] == 5
 
 
 def test_the_deadline_counts_over_all_waves() -> None:
@@ -152,6 +154,15 @@ def test_the_deadline_counts_over_all_waves() -> None:
 
     assert verdict(drive.ended) == ("partial", "deadline_exceeded")
     assert drive.ended["output"]["decision"] == "yes"
+
+
+def test_voters_of_a_wave_that_never_came_are_not_missing() -> None:
+    drive = waves(policy={"deadline_s": 10})
+    answer(drive, "yes", "no", "yes")
+    drive.pass_time(10)
+    let_stop(drive)
+
+    assert len(drive.ended["outcomes"]) == len(asked(drive)) < 9
 
 
 def test_a_cancel_between_the_votes_of_a_later_wave_ends_the_run() -> None:
@@ -183,3 +194,56 @@ def test_a_redrive_asks_in_the_same_waves(taken: int) -> None:
 
     assert drive.ended["output"]["stop"]["asked"] == 5
     assert len(asked(drive)) == 5 - taken
+
+
+def test_a_vote_that_the_deadline_ends_between_waves_says_so_and_names_who_is_missing() -> None:
+    drive = waves(policy={"deadline_s": 10})
+    vote(drive, 1, "yes")
+    vote(drive, 2, "yes")
+    drive.pass_time(20, firing=False)
+    vote(drive, 3, "no")
+
+    assert verdict(drive.ended) == ("partial", "deadline_exceeded")
+    assert drive.ended["output"]["stop"]["reason"] == "interrupted"
+    assert drive.ended["missing"] == ["voter-4", "voter-5", "voter-6"]
+    assert [wave["asked"] for wave in drive.ended["output"]["stop"]["waves"]] == [3]
+    assert asked(drive) == ["voter-1", "voter-2", "voter-3"]
+
+
+def test_a_vote_that_is_over_when_its_deadline_passes_was_not_interrupted() -> None:
+    drive = waves(policy={"deadline_s": 10}, voters={"min": 3, "max": 3})
+    vote(drive, 1, "yes")
+    vote(drive, 2, "yes")
+    drive.pass_time(20, firing=False)
+    vote(drive, 3, "no")
+
+    assert verdict(drive.ended) == ("succeeded", "all_completed")
+    assert drive.ended["output"]["stop"]["reason"] == "all_asked"
+
+
+def test_a_vote_that_is_decided_just_when_enough_have_voted_was_not_interrupted() -> None:
+    drive = waves(policy={"min_successful": 5, "stop_early": True})
+    answer(drive, "yes", "yes", "yes")
+    answer(drive, "yes", "yes")
+
+    assert verdict(drive.ended) == ("succeeded", "all_completed")
+    assert drive.ended["output"]["stop"]["reason"] == "decided"
+
+
+def test_an_open_vote_that_stops_early_was_interrupted() -> None:
+    drive = waves(policy={"min_successful": 3, "stop_early": True})
+    answer(drive, "yes", "yes", "no")
+
+    assert verdict(drive.ended) == ("succeeded", "min_successful_reached")
+    assert drive.ended["output"]["stop"]["reason"] == "interrupted"
+    assert len(asked(drive)) == 3
+
+
+def test_what_is_told_of_a_wave_does_not_grow_with_its_leaders_or_their_length() -> None:
+    drive = waves(ballot={"type": "free"}, voters={"min": 30, "max": 30, "wave": 30})
+    answer(drive, *[f"{number} {'x' * 1_000}" for number in range(30)])
+
+    output = drive.ended["output"]
+    [wave] = output["stop"]["waves"]
+    assert (output["outcome"], len(output["leaders"]), len(wave["leaders"])) == ("tie", 30, 10)
+    assert {len(leader) for leader in wave["leaders"]} == {200}

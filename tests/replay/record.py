@@ -277,6 +277,17 @@ def map_reduce_succeeds(durable: Durable) -> None:
 
 
 @scenario
+def map_reduce_of_parts(durable: Durable) -> None:
+    request = documents_request(2)
+    place = {"document": "d0", "of": 2, "first_line": 1, "last_line": 1}
+    chunks = [{"branch": "d0+1", "part": 1, "start": 0, "end": 5}, {"branch": "d0+2", "part": 2, "start": 4, "end": 11}]
+    request |= {"split": {"by": "characters", "size": 64}, "chunks": [{**chunk, **place} for chunk in chunks]}
+    start_held(durable, MAP_REDUCE, request, "d0+1", "d0+2", "d1")
+    end_in_order(durable, "d1", "d0+2", "d0+1")
+    save(durable, MAP_REDUCE)
+
+
+@scenario
 def map_reduce_through_a_window(durable: Durable) -> None:
     names = [f"d{number}" for number in range(6)]
     durable.agents.answer("d3", refused("content_filtered", retriable=False))

@@ -118,7 +118,7 @@ BALLOTS = (
     | NUMBER_BALLOTS
     | with_bounds(NUMBER_BALLOTS)
     | optional({"type": st.just("boolean")}, abstain=st.booleans())
-    | optional({"type": st.just("free")}, abstain=st.booleans(), max_chars=st.integers(1, 20_000))
+    | optional({"type": st.just("free")}, abstain=st.booleans(), max_chars=st.integers(1, 5_000))
 )
 
 
@@ -235,12 +235,26 @@ def voting_requests(draw: st.DrawFn) -> dict[str, Any]:
 VOTING_REQUESTS = voting_requests()
 
 DOCUMENTS = st.fixed_dictionaries({"id": NAMES, "content": TEXTS})
+SPLITS = (
+    st.just({"by": "document"})
+    | st.builds(
+        lambda size, overlap: {"by": "lines", "size": size, "overlap": min(overlap, size // 2)},
+        st.integers(1, 9),
+        st.integers(0, 4),
+    )
+    | st.builds(
+        lambda by, size: {"by": by, "size": size, "overlap": size // 4},
+        st.sampled_from(["tokens", "characters"]),
+        st.integers(64, 200),
+    )
+)
 MAP_REDUCE_REQUESTS = optional(
     {
         "documents": st.lists(DOCUMENTS, min_size=1, max_size=4, unique_by=lambda document: document["id"]),
         "map": AGENTS,
         "reduce": AGENTS,
     },
+    split=SPLITS,
     defaults=DEFAULTS,
     policy=POLICIES,
 )

@@ -72,6 +72,22 @@ def test_calls_are_counted_with_every_retry_repair_and_hedge(
     assert (calls.expected, calls.at_most) == (expected, at_most)
 
 
+@pytest.mark.parametrize(
+    ("body", "at_least"),
+    [
+        ({"voters": 5}, 5),
+        ({"voters": 5, "rule": "best_of"}, 5),
+        ({"voters": 5, "rule": "self_consistency"}, 5),
+        ({"voters": {"max": 40}}, 10),
+        ({"voters": {"max": 40, "wave": 3}}, 3),
+        ({"voters": {"max": 40}, "stop": "confident"}, 4),
+    ],
+)
+def test_a_vote_takes_its_first_wave_at_least_and_perhaps_no_judge(body: Any, at_least: int) -> None:
+    """Voters who give the same answer leave a judge nothing to do."""
+    assert estimated("voting", {"question": "q", **body}).model_calls.at_least == at_least
+
+
 def test_a_longer_prompt_instructions_or_schema_are_more_input() -> None:
     least = estimated("sectioning", sections(3)).tokens.input_tokens
 
@@ -122,7 +138,8 @@ def test_a_valid_request_always_has_an_estimate_and_it_adds_up(pattern: Any, dat
 
     branches, calls, tokens = len(branches_of(request)), found.model_calls, found.tokens
     assert found.branches == branches
-    assert calls.expected - branches in {0, 1}
+    assert calls.expected - branches in ({0, 1, 2} if pattern == "voting" else {0, 1})
+    assert calls.at_least <= calls.expected
     assert calls.expected <= calls.expected * found.policy.attempts <= calls.at_most
     assert tokens.total_tokens == tokens.input_tokens + tokens.output_tokens
     assert min(tokens.input_tokens, tokens.output_tokens) > 0

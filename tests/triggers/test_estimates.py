@@ -10,7 +10,7 @@ import pytest
 
 from shared.contracts.base import MAX_BODY_BYTES
 from shared.contracts.estimate import RunEstimate
-from tests.triggers.requests import JSON, json_of, post, sections
+from tests.triggers.requests import JSON, json_of, post, problem_of, sections
 from triggers.estimates import estimate_map_reduce, estimate_sectioning, estimate_voting
 
 AGENT = {"instructions": "read"}
@@ -78,3 +78,24 @@ async def test_a_megabyte_of_documents_is_estimated() -> None:
 
     assert found.model_calls.expected == 1_001
     assert found.tokens.input_tokens > 1_000 * (30_000 + 950) / 4
+
+
+async def test_an_estimate_counts_the_parts_of_documents_and_what_they_repeat() -> None:
+    document = {"id": "log", "content": "".join(f"line {number}\n" for number in range(100))}
+    whole = {"documents": [document], "map": AGENT, "reduce": AGENT}
+    parts = {**whole, "split": {"by": "lines", "size": 20, "overlap": 10}}
+
+    found = await estimated("map-reduce", parts)
+
+    assert (found.branches, found.model_calls.expected) == (9, 10)
+    assert found.tokens.input_tokens > (await estimated("map-reduce", whole)).tokens.input_tokens
+
+
+async def test_a_split_into_too_many_parts_is_400_at_split() -> None:
+    document = {"id": "log", "content": "x\n" * 1_001}
+    body = {"documents": [document], "map": AGENT, "reduce": AGENT, "split": {"by": "lines", "size": 1}}
+
+    problem = problem_of(await estimate_map_reduce(post("map-reduce/estimate", body)), 400, "invalid_request")
+
+    assert [error["path"] for error in problem["errors"]] == ["split"]
+    assert "1,001 branches" in problem["detail"]

@@ -125,7 +125,7 @@ async def test_the_view_of_a_run_that_died_is_200_too(state: str, status: str) -
     assert (seen.status, seen.phase, seen.branches) == (status, "done", [])
 
 
-@pytest.mark.parametrize("name", ["a.b", "A-b_c", "x:y", "h", "2h", "", "~~", "a b/ü"])
+@pytest.mark.parametrize("name", ["a.b", "A-b_c", "log+2", "x:y", "h", "2h", "", "~~", "a b/ü"])
 async def test_a_branch_s_name_is_all_that_follows_the_run_s_id(name: str) -> None:
     seen = await view(orchestration("RUNNING"), child(name, "RUNNING"))
 
@@ -153,6 +153,17 @@ async def test_a_redrive_shows_what_it_took_over_and_counts_it_as_done_but_not_a
     assert (seen.redrive_of, seen.reused) == (EARLIER_ID, ["a", "c"])
     assert seen.progress.model_dump() == {"total": 3, "done": 3, "succeeded": 3, "failed": 0, "running": 0}
     assert seen.usage.total_tokens == 15
+
+
+async def test_a_redriven_vote_in_waves_counts_all_votes_that_it_takes_over() -> None:
+    request = {"question": "Publish?", "voters": {"min": 3, "max": 9, "wave": 3}}
+    given = run_input(request, reused=[outcome(f"voter-{number}") for number in (1, 2, 4, 5)])
+    seen = await view(
+        orchestration("RUNNING", name="voting", given=given, custom_status={"phase": "branches", "total": 3}),
+        child("voter-3", "RUNNING"),
+    )
+
+    assert seen.progress.model_dump() == {"total": 5, "done": 4, "succeeded": 4, "failed": 0, "running": 1}
 
 
 async def test_a_redrive_that_has_not_begun_is_not_shown_as_done() -> None:

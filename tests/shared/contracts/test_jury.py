@@ -21,6 +21,7 @@ from shared.contracts.jury import (
     equal_voter,
     plan_of,
 )
+from shared.contracts.perspectives import jury_of
 from tests.shared.contracts.rejection import accepted, rejection
 
 ANN, BOB, EVE = ({"name": name} for name in ("ann", "bob", "eve"))
@@ -55,13 +56,14 @@ def stop_of(body: Any) -> AnyStop:
         ({"jury": [ANN, BOB, EVE]}, 3, 3, ["ann", "bob", "eve"]),
         ({"jury": [ANN, BOB, EVE], "max": 3, "min": 1}, 3, 1, ["ann", "bob", "eve"]),
         ({"jury": [ANN, BOB, EVE], "max": 2}, 2, 2, ["ann", "bob"]),
-        ({"max": 7, "perspectives": "fact_check"}, 7, 3, None),
+        ({"max": 2, "perspectives": "fact_check"}, 2, 2, ["source-checker", "literal-reader"]),
     ],
 )
-def test_any_way_to_say_who_votes_is_a_plan(voters: Any, most: int, least: int, names: list[str] | None) -> None:
+def test_any_way_to_say_who_votes_is_a_plan(voters: Any, most: int, least: int, names: list[str]) -> None:
     planned = plan(voters)
 
-    assert (planned.most, planned.least, planned.names) == (most, least, names)
+    assert (planned.most, planned.least) == (most, least)
+    assert [juror.name for juror in jury_of(planned)] == names
     assert planned.wave == USUAL_WAVE
 
 
@@ -177,7 +179,7 @@ def test_a_ready_jury_has_as_many_voters_as_are_asked_for(perspectives: str) -> 
 
 
 def test_equal_voters_are_numbered_from_one() -> None:
-    assert [equal_voter(1), *(plan(12).names or [])[-1:]] == ["voter-1", "voter-12"]
+    assert [equal_voter(1), jury_of(plan(12))[-1].name] == ["voter-1", "voter-12"]
 
 
 @pytest.mark.parametrize(

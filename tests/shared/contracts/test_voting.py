@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from shared.contracts.ballots import ChoiceBallot, FreeBallot
 from shared.contracts.base import MAX_RUN_CHARS, MAX_TEXT_CHARS, restored
 from shared.contracts.jury import Juror, StopConfident, StopDecided, StopFixed, VoterPlan
+from shared.contracts.perspectives import jury_of
 from shared.contracts.rules import Condorcet, Majority, Median, PerCriterion, Veto, usual_rule
 from shared.contracts.voting import MAX_CANDIDATES, MAX_OWN_CHARS, VotingRequest, contradictions
-from shared.voting.voters import jury_of
 from tests.shared.contracts.rejection import accepted, rejection
 from tests.shared.strategies import NAMES, TEXTS, VOTING_REQUESTS
 
@@ -276,7 +276,7 @@ def test_a_rule_without_ties_has_no_tie_break(ballot: Any, rule: Any, tie_break:
             "judge.output_schema",
             "the judge takes no 'output_schema'; remove it",
         ),
-        ({"rule": "best_of", "tie_break": "chair"}, "tie_break", "break ties by 'first' or 'judge'"),
+        ({"rule": "best_of", "tie_break": "chair"}, "tie_break", "break its ties by 'first', or not"),
     ],
 )
 def test_a_chair_and_a_judge_have_something_to_do(fields: dict[str, Any], path: str, message: str) -> None:
@@ -296,6 +296,7 @@ def test_a_chair_and_a_judge_have_something_to_do(fields: dict[str, Any], path: 
         ([ANN, BOB], "Ann", "ann, bob"),
         ([ANN, BOB], "voter-1", "ann, bob"),
         ({"jury": [ANN, BOB, EVE], "max": 2}, "eve", "ann, bob"),
+        ({"max": 2, "perspectives": "brainstorm"}, "contrarian", "visionary, builder"),
     ],
 )
 def test_the_chair_is_a_voter_who_is_asked(voters: Any, chair: str, among: str) -> None:
@@ -313,7 +314,7 @@ def test_the_chair_is_a_voter_who_is_asked(voters: Any, chair: str, among: str) 
         ([ANN, BOB], "bob"),
         ([ANN], "ann"),
         ({"jury": [ANN, BOB, EVE], "max": 2}, "bob"),
-        ({"max": 3, "perspectives": "fact_check"}, "skeptic"),
+        ({"max": 7, "perspectives": "fact_check"}, "source-checker-2"),
         (3, None),
     ],
 )
@@ -334,6 +335,12 @@ def test_the_material_of_all_voters_together_is_bounded(field: str, kept: str) -
     assert contradiction(question="x" * (each + 1), voters=200)[0] == "question"
 
 
+def test_the_free_answers_of_all_voters_together_are_bounded() -> None:
+    why = dict([contradiction(voters=200, ballot={"type": "free", "max_chars": 5_001})])["ballot.max_chars"]
+    assert why == "answers may have 1,000,200 characters over all voters; at most 1,000,000 are accepted"
+    assert asked(voters=200, ballot={"type": "free", "max_chars": 5_000})
+
+
 def test_a_policy_that_the_number_of_voters_contradicts_is_rejected() -> None:
     [(_, message)] = rejection(VotingRequest, {**QUESTION, "voters": {"max": 2}, "policy": {"min_successful": 3}})
 
@@ -345,7 +352,6 @@ def test_what_fits_is_accepted_and_its_defaults_are_the_same_after_history(body:
     request = accepted(VotingRequest, body)
     again = restored(VotingRequest, json.loads(json.dumps(request.model_dump(mode="json"))))
 
-    assert request.plan.names in (None, [juror.name for juror in jury_of(request.plan)])
     assert again.effective_rule == request.effective_rule == (request.rule or usual_rule(request.ballot))
     assert (again.plan, again.effective_stop, again.needs_judge) == (
         request.plan,
@@ -373,7 +379,7 @@ def test_a_request_of_the_earlier_version_means_what_it_meant(body: dict[str, An
     assert (request.effective_rule, request.effective_stop, request.tie_break) == (Majority(), StopFixed(), "none")
     match body.get("voters", 5):
         case int() as count:
-            assert request.plan.names == names[:count]
+            assert [juror.name for juror in jury_of(request.plan)] == names[:count]
         case jurors:
             assert request.plan.jury == [Juror(**juror) for juror in jurors]
     assert request.ballot.type == body.get("ballot", FREE)["type"]

@@ -9,6 +9,7 @@ import pytest
 
 from shared.contracts.branch import BranchError, BranchOutcome
 from shared.contracts.voting import VotingRequest
+from shared.normalisation import normalised
 from shared.voting.ballot_box import BallotBox, election_of
 from shared.voting.voters import voters_of
 from tests.shared.contracts.rejection import accepted
@@ -23,7 +24,7 @@ def given(answer: Any, **fields: Any) -> dict[str, Any]:
 def outcome(number: int, output: Any = None, error: BranchError | None = None) -> BranchOutcome:
     status = "succeeded" if error is None else "failed"
     return BranchOutcome(
-        name=f"voter-{number}", status=status, output=output, error=error, started_at=NOW, ended_at=NOW
+        name=f"voter-{number}", status=status, output=output, error=error, attempts=1, started_at=NOW, ended_at=NOW
     )
 
 
@@ -106,3 +107,24 @@ def test_what_is_counted_follows_the_ballot() -> None:
     scores = election(type="score", criteria=["x", {"name": "y", "weight": 2}], minimum=0, maximum=9)
     assert (scores.low, scores.high, scores.criteria) == (0, 9, {"x": 1, "y": 2})
     assert (election(type="number", maximum=4).low, election(type="number", maximum=4).high) == (None, 4)
+
+
+def test_another_wave_and_another_replay_normalise_no_free_answer_again() -> None:
+    answers = [given(f"Answer {number}, in a voter's own words.") for number in range(200)]
+    first = box(*answers, voters=200)
+    assert (len(first.votes), len(first.shown)) == (200, 200)
+    done = normalised.cache_info().misses
+
+    replayed = box(*answers, voters=200)
+    assert (replayed.votes, replayed.shown) == (first.votes, first.shown)
+    assert normalised.cache_info().misses == done
+
+
+def test_a_long_reasoning_and_long_evidence_are_shortened_and_count_all_the_same() -> None:
+    said = given(True, reasoning="r" * 5_000, evidence=["e" * 5_000] * 50)
+    cast = box(said, ballot={"type": "boolean"}, require_evidence=True)
+
+    [ballot] = cast.ballots
+    assert (len(ballot.reasoning), len(ballot.evidence), len(ballot.evidence[0])) == (2_000, 10, 500)
+    assert ballot.reasoning.endswith("r…")
+    assert len(cast.votes) == 1

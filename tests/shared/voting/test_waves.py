@@ -312,3 +312,21 @@ def test_the_same_votes_get_the_same_step() -> None:
     votes = [Vote("v1", "a"), Vote("v2", "b"), Vote("v3", "a")]
 
     assert poll.step(3, votes) == poll.step(3, votes)
+
+
+@pytest.mark.parametrize("rule", [Plurality(), Majority(), Supermajority(), Veto(answer="stop")])
+def test_the_first_wave_of_free_answers_is_as_large_as_that_of_options(rule: AnyRule) -> None:
+    """Nobody has answered yet, but all may agree: eleven of twenty, or fourteen for two thirds, would settle it."""
+    weights = (1.0,) * 20
+    free = Poll(Election(rule), StopDecided(), 3, 20, 20, weights).step(0, [])
+    closed = Poll(Election(rule, ("go", "wait", "stop")), StopDecided(), 3, 20, 20, weights).step(0, [])
+
+    assert free == closed
+    assert free.size == {"supermajority": 14, "veto": 20}.get(rule.type, 11)
+
+
+def test_a_wave_whose_size_is_given_costs_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    poll = poll_of(closed(Plurality()), unweighted("a" * 40), StopDecided(), wave=1)
+    monkeypatch.setattr("shared.voting.waves.count", lambda *_: pytest.fail("counted"))
+
+    assert poll.step(1, [Vote("v1", "a")]) == Step(1)

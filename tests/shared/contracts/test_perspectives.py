@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from shared.contracts.jury import DEFAULT_VOTER_INSTRUCTIONS, Juror, PerspectiveSet
-from shared.voting.perspectives import PERSPECTIVES
+from shared.contracts.perspectives import PERSPECTIVES
 
 SETS = list(PERSPECTIVES.items())
 JURORS = [juror for _, jury in SETS for juror in jury]

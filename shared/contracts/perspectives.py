@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from shared.contracts.jury import Juror, PerspectiveSet
+from shared.contracts.jury import Juror, PerspectiveSet, VoterPlan, equal_voter
 
 _VULNERABILITY_ASSESSMENT = (
     Juror(
@@ -334,3 +334,20 @@ PERSPECTIVES: Mapping[PerspectiveSet, Sequence[Juror]] = {
     "brainstorm": _BRAINSTORM,
 }
 """The voters of each ready jury, in the order in which they take turns."""
+
+
+def jury_of(plan: VoterPlan) -> list[Juror]:
+    """The voters of a plan: its jury, voters who take turns with ready perspectives, or equal ones."""
+    if plan.jury is not None:
+        return plan.jury[: plan.most]
+    if plan.perspectives is None:
+        return [Juror(name=equal_voter(number)) for number in range(1, plan.most + 1)]
+    ready = PERSPECTIVES[plan.perspectives]
+    return [_in_turn(ready, index) for index in range(plan.most)]
+
+
+def _in_turn(ready: Sequence[Juror], index: int) -> Juror:
+    """The juror whose turn it is; from the second turn on with a number behind its name."""
+    turn, place = divmod(index, len(ready))
+    juror = ready[place]
+    return juror if turn == 0 else juror.model_copy(update={"name": f"{juror.name}-{turn + 1}"})
