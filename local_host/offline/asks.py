@@ -15,7 +15,7 @@ type Json = dict[str, Any]
 
 # The parameters of OpenAI's two APIs: a body that names any other is refused, as OpenAI refuses it.
 RESPONSES_PARAMETERS = word_set(
-    "access_programs background context_management conversation image include input instructions "
+    "access_programs background background_options context_management conversation image include input instructions "
     "max_output_tokens max_tool_calls metadata model moderation parallel_tool_calls "
     "previous_response_id prompt prompt_cache_key prompt_cache_options prompt_cache_retention "
     "reasoning safety_identifier service_tier store stream stream_options temperature text "

@@ -170,10 +170,14 @@ async def test_the_azure_path_serves_the_same_api(model: OfflineModel) -> None:
 
 
 def test_the_parameters_are_those_of_the_client() -> None:
+    """Of the newest client that the lists were read from: a newer one may know more, an older one less."""
     chat = set(CompletionCreateParamsNonStreaming.__annotations__)
     responses = set(ResponseCreateParamsNonStreaming.__annotations__)
-    assert chat == CHAT_PARAMETERS
-    assert responses == RESPONSES_PARAMETERS
+    assert chat >= CHAT_PARAMETERS
+    assert responses >= RESPONSES_PARAMETERS - {"background_options"}
+    if tuple(map(int, openai.__version__.split(".")[:2])) <= (3, 54):
+        assert chat <= CHAT_PARAMETERS
+        assert responses <= RESPONSES_PARAMETERS
 
 
 CHAT = "/v1/chat/completions"
