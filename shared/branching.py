@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from shared.contracts.agent import AgentSpec
 from shared.contracts.branch import Branch
 from shared.contracts.map_reduce import MapReduceRequest
+from shared.contracts.reduction import RefineReduction, TreeReduction
 from shared.contracts.run import Pattern
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
@@ -59,18 +60,18 @@ def synthesizer_of(request: SectioningRequest) -> AgentSpec:
     return agent.with_defaults(request.defaults)
 
 
-def reducer_of(request: MapReduceRequest) -> AgentSpec:
-    """The agent that reads the answers about all documents."""
-    return request.reduce.with_defaults(request.defaults)
-
-
 def aggregators_of(request: Request) -> list[AgentSpec]:
-    """The agent of each call that follows once the branches have ended; none when the answer is made without one."""
+    """The agent of each call that follows once the branches have ended; none when the answer is made without one.
+
+    Of a reduction it is one call; how many it takes depends on what its documents' outputs are.
+    """
     match request:
         case SectioningRequest():
             return [synthesizer_of(request)] if request.aggregation == "synthesize" else []
+        case MapReduceRequest(reduction=TreeReduction(agent=agent) | RefineReduction(agent=agent)):
+            return [agent.with_defaults(request.defaults)]
         case MapReduceRequest():
-            return [reducer_of(request)]
+            return []
         case VotingRequest():
             return judges_of(request)
 
