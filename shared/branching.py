@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from shared.contracts.agent import AgentSpec
 from shared.contracts.branch import Branch
 from shared.contracts.map_reduce import MapReduceRequest
-from shared.contracts.reduction import RefineReduction, TreeReduction
 from shared.contracts.run import Pattern
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
@@ -63,13 +62,11 @@ def synthesizer_of(request: SectioningRequest) -> AgentSpec:
 def aggregators_of(request: Request) -> list[AgentSpec]:
     """The agent of each call that follows once the branches have ended; none when the answer is made without one.
 
-    Of a reduction it is one call; how many it takes depends on what its documents' outputs are.
+    Those of a reduction are `expected_levels`, because they depend on what the branches write.
     """
     match request:
         case SectioningRequest():
             return [synthesizer_of(request)] if request.aggregation == "synthesize" else []
-        case MapReduceRequest(reduction=TreeReduction(agent=agent) | RefineReduction(agent=agent)):
-            return [agent.with_defaults(request.defaults)]
         case MapReduceRequest():
             return []
         case VotingRequest():

@@ -119,21 +119,17 @@ class Desk:
 
     @property
     def missing_bytes(self) -> int:
-        """What the names of missing documents may have of it, with the gap before them."""
+        """What the names of missing documents may have of it at most, with the gap before them."""
         return self.prompt_bytes // MISSING_SHARE
 
-    @property
-    def room(self) -> int:
-        """What is left for parts in a prompt that names missing documents and its scope."""
-        return self.prompt_bytes - self.missing_bytes - SCOPE_BYTES
-
-    @property
-    def half_room(self) -> int:
-        """Two blocks of this size fit into a prompt."""
-        return (self.room - len(GAP)) // 2
+    def room(self, parts: Sequence[Part]) -> int:
+        """What is left for parts in a prompt that names the documents which `parts` lack, and its scope."""
+        lost = self.missing(parts, None, last=True)
+        named = len(GAP) + text_bytes(block("missing", "\n".join(lost))) if lost else 0
+        return self.prompt_bytes - min(named, self.missing_bytes) - SCOPE_BYTES
 
     def missing(self, parts: Sequence[Part], after: str | None, last: bool) -> list[str]:
-        """The documents that `parts` lack, from behind `after` to the last of theirs (of all, if they are the `last`)."""
+        """The documents that `parts` lack, from behind `after` to their last, or to the end if they are the `last`."""
         start = 0 if after is None else self.documents.index(after) + 1
         end = len(self.documents) if last else self.documents.index(parts[-1].documents[-1]) + 1
         present = set(documents_in(parts))
@@ -144,6 +140,11 @@ class Desk:
         named = [missing_block(missing, self.missing_bytes - len(GAP))] if missing else []
         told = [block("scope", scope)] if scope else []
         return GAP.join([*blocks, *named, *told])
+
+
+def half_of(room: int) -> int:
+    """The size of blocks of which two fit into `room`."""
+    return (room - len(GAP)) // 2
 
 
 def missing_block(names: Sequence[str], limit: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from shared.aggregation.material import GAP, Desk, Part, documents_in, parts_of, rendered, split
+from shared.aggregation.material import GAP, Desk, Part, documents_in, half_of, parts_of, rendered, split
 from shared.aggregation.packing import packed
 from shared.aggregation.tree import REDUCTION, Group, in_order, read_at_once
 from shared.contracts.branch import Branch, BranchOutcome
@@ -20,11 +20,12 @@ from shared.token_estimate import text_bytes
 class Refinement:
     """A reduction under way: the answer so far, the parts still to be read, and what became of the steps before.
 
-    `dropped` are parts that a failed call read: the answer before it stands.
+    A prompt has `room` bytes for parts. `dropped` are parts that a failed call read: the answer before it stands.
     """
 
     desk: Desk
     waiting: tuple[Part, ...]
+    room: int
     so_far: Part | None = None
     number: int = 1
     dropped: tuple[Part, ...] = ()
@@ -37,9 +38,10 @@ class Refinement:
         """The first step, of the outcomes of the map."""
         parts = parts_of(outcomes)
         if whole := read_at_once(desk, parts):
-            return cls(desk, (), step=whole)
-        waiting = tuple(piece for part in parts for piece in split(part, desk.half_room))
-        return cls(desk, waiting)._with_next_step()
+            return cls(desk, (), 0, step=whole)
+        room = desk.room(parts)
+        waiting = tuple(piece for part in parts for piece in split(part, half_of(room)))
+        return cls(desk, waiting, room)._with_next_step()
 
     @property
     def branches(self) -> list[Branch]:
@@ -91,10 +93,10 @@ class Refinement:
         if not self.waiting:
             return self
         desk, before = self.desk, [self.so_far] if self.so_far else []
-        told = [rendered(part, desk.half_room) for part in before]
+        told = [rendered(part, half_of(self.room)) for part in before]
         blocks = [rendered(part) for part in self.waiting]
         sizes = [text_bytes(each) for each in [*told, *blocks]]
-        read = len(packed(sizes, desk.room, len(GAP))[0]) - len(told)
+        read = len(packed(sizes, self.room, len(GAP))[0]) - len(told)
         own, waiting = self.waiting[:read], self.waiting[read:]
         after = self._last_read()
         missing = desk.missing(own, after, last=not waiting)

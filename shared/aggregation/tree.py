@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from shared.aggregation.material import GAP, Desk, Part, documents_in, parts_of, rendered, split
+from shared.aggregation.material import GAP, Desk, Part, documents_in, half_of, parts_of, rendered, split
 from shared.aggregation.packing import packed
 from shared.contracts.branch import Branch, BranchOutcome
 from shared.token_estimate import text_bytes
@@ -103,18 +103,19 @@ def level(desk: Desk, parts: Sequence[Part], number: int) -> list[Group]:
         return []
     if whole := read_at_once(desk, parts):
         return [whole]
-    limit = desk.room if number == 1 else desk.half_room
+    room = desk.room(parts)
+    limit = room if number == 1 else half_of(room)
     shown = [piece for part in parts for piece in split(part, limit)] if number == 1 else list(parts)
     blocks = [rendered(part, limit) for part in shown]
     sizes = [text_bytes(each) for each in blocks]
-    ranges = packed(sizes, desk.room, len(GAP), desk.max_fan_in)
+    ranges = packed(sizes, room, len(GAP), desk.max_fan_in)
     if len(ranges) == 1:
         prompt = desk.prompt(blocks, desk.missing(shown, None, last=True))
         return [Group(tuple(shown), REDUCTION, prompt, cut(shown, blocks))]
     groups: list[Group] = []
     for place, members in enumerate(ranges, start=1):
         own, texts = shown[members.start : members.stop], blocks[members.start : members.stop]
-        if len(own) == 1 and text_bytes(texts[0]) <= desk.half_room:
+        if len(own) == 1 and text_bytes(texts[0]) <= half_of(room):
             groups.append(Group(tuple(own)))
             continue
         after = shown[members.start - 1].documents[-1] if members.start else None
