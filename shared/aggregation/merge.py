@@ -61,7 +61,13 @@ class _Merge:
         return {name: self._join_field(name, told, f"{path}.{name}") for name, told in fields.items()}
 
     def _join_field(self, name: str, values: Named, path: str) -> JsonValue:
-        total = summed([value for _, value in values]) if name in self.sums else None
+        if name not in self.sums:
+            return self.join(values, path)
+        try:
+            total = summed([value for _, value in values])
+        except OverflowError:
+            self.conflicts.append(MergeConflict(path=path, kept=values[0][0], values=_by_name(values)))
+            return values[0][1]
         return self.join(values, path) if total is None else total
 
     def _join_lists(self, values: NamedLists, path: str) -> list[JsonValue]:
@@ -95,16 +101,16 @@ class _Merge:
 
 
 def summed(values: Sequence[JsonValue]) -> int | float | None:
-    """The sum of numbers and nulls, exact for whole numbers; None if anything else is among them, or no number."""
+    """The sum of numbers and nulls, exact for whole numbers; None if anything else is among them, or no number.
+
+    OverflowError when it is no finite number.
+    """
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if not numbers or len(numbers) + values.count(None) != len(values):
         return None
     if all(isinstance(number, int) for number in numbers):
         return sum(numbers)
-    try:
-        return fsum(numbers)
-    except OverflowError:
-        return None
+    return fsum(numbers)
 
 
 def _record_identity(item: JsonValue, key: str) -> Hashable:
