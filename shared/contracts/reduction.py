@@ -125,6 +125,5 @@ def least_input_tokens(agent: AgentSpec) -> int:
 
 
 def usual_reduction(agent: AgentSpec) -> TreeReduction:
-    """What an agent alone means: a tree whose calls have the usual budget, or as much as so large an agent needs."""
-    budget = max(USUAL_MAX_INPUT_TOKENS, least_input_tokens(agent))
-    return TreeReduction(agent=agent, max_input_tokens=budget)
+    """What an agent alone means: a tree whose calls have the usual budget, which the largest agent leaves room in."""
+    return TreeReduction(agent=agent)
