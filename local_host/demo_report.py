@@ -157,7 +157,7 @@ def _print_reduction(console: Console, result: RunResult, output: MapReduceOutpu
     else:
         for outcome in mapped:
             console.print(_panel(outcome.name, outcome.output))
-    console.print(_panel("reduction" if output.reduction == "agent" else "map outputs, joined", output.content, 1))
+    console.print(_panel("map outputs, joined" if output.reduction == "concatenate" else "reduction", output.content, 1))
 
 
 def _map_table(mapped: Sequence[BranchOutcome]) -> Table:
