@@ -157,7 +157,8 @@ def _print_reduction(console: Console, result: RunResult, output: MapReduceOutpu
     else:
         for outcome in mapped:
             console.print(_panel(outcome.name, outcome.output))
-    console.print(_panel("map outputs, joined" if output.reduction == "concatenate" else "reduction", output.content, 1))
+    title = "map outputs, joined" if output.reduction == "concatenate" else "reduction"
+    console.print(_panel(title, output.content, 1))
 
 
 def _map_table(mapped: Sequence[BranchOutcome]) -> Table:
