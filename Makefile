@@ -43,7 +43,7 @@ format: $(READY) ## Format the code and fix what the linter can
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(READY) ## Measure cold start, host start, overhead, workers, the window, the tail and votes
+bench: $(READY) ## Measure cold start, host start, overhead, workers, the window, the tail, votes and reductions
 	@$(BIN)/python benchmarks/cold_start.py
 	@$(BIN)/python benchmarks/host_start.py
 	@$(BIN)/python benchmarks/overhead.py
@@ -51,6 +51,7 @@ bench: $(READY) ## Measure cold start, host start, overhead, workers, the window
 	@$(BIN)/python benchmarks/window.py
 	@$(BIN)/python benchmarks/tail.py
 	@$(BIN)/python benchmarks/voting_cost.py
+	@$(BIN)/python benchmarks/reduction.py
 
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready

@@ -100,7 +100,8 @@ def print_run(console: Console, run: DemoRun, result: RunResult) -> None:
             _print_reduction(console, result, result.output)
         case None:
             console.print(Text(f"{run.title} has no output.", style="red"))
-    for outcome in [*result.outcomes, *([result.aggregation] if result.aggregation else []), *result.judges]:
+    last = [result.aggregation] if result.aggregation else []
+    for outcome in [*result.outcomes, *result.reductions, *last, *result.judges]:
         if outcome.error is not None:
             console.print(Text(f"   {outcome.name} {outcome.status}: {_clean(outcome.error.message)}", style="red"))
     console.print(Text(f"   {cost_line(result)}", style=STATUS_STYLE[result.status]))
@@ -156,7 +157,8 @@ def _print_reduction(console: Console, result: RunResult, output: MapReduceOutpu
     else:
         for outcome in mapped:
             console.print(_panel(outcome.name, outcome.output))
-    console.print(_panel("reduction" if output.reduction == "agent" else "map outputs, joined", output.content, 1))
+    title = "map outputs, joined" if output.reduction == "concatenate" else "reduction"
+    console.print(_panel(title, output.content, 1))
 
 
 def _map_table(mapped: Sequence[BranchOutcome]) -> Table:

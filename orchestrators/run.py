@@ -11,7 +11,15 @@ from activities.names import CANCEL_EVENT
 from shared.aggregation.completion import Interruption, verdict
 from shared.contracts.branch import BranchOutcome, Usage
 from shared.contracts.policy import RunPolicy
-from shared.contracts.run import CompletionReason, Pattern, PatternOutput, Redrive, RunResult, RunStatus
+from shared.contracts.run import (
+    CompletionReason,
+    Pattern,
+    PatternOutput,
+    Redrive,
+    RunResult,
+    RunStatus,
+    reads_a_part,
+)
 from shared.scheduling.budget import Budget
 
 if TYPE_CHECKING:
@@ -120,12 +128,14 @@ class Run:
         output: PatternOutput | None,
         aggregation: FannedOut | None = None,
         judges: FannedOut | None = None,
+        reductions: FannedOut | None = None,
     ) -> dict[str, Any]:
-        """The run's `RunResult`, as the orchestration returns it: with its aggregation, or the judges of its vote."""
+        """The run's `RunResult`, as the orchestration returns it: with its synthesis, judges or reductions."""
         cast(Any, self.deadline_timer).cancel()
-        aggregated = aggregation.outcomes if aggregation else []
+        calls = aggregation or judges or reductions
+        aggregated = (aggregation or reductions or FannedOut([])).outcomes
         judged = judges.outcomes if judges else []
-        status, reason = self._verdict(branches, aggregation or judges)
+        status, reason = self._verdict(branches, calls)
         result = RunResult(
             id=self.context.instance_id,
             pattern=self.pattern,
@@ -136,9 +146,10 @@ class Run:
             missing=branches.missing,
             outcomes=branches.outcomes,
             reused=[outcome.name for outcome in branches.outcomes if outcome.name in self.reused],
-            aggregation=aggregated[0] if aggregated else None,
+            aggregation=next((outcome for outcome in aggregated if not reads_a_part(outcome.name)), None),
+            reductions=[outcome for outcome in aggregated if reads_a_part(outcome.name)],
             judges=judged,
-            usage=self._usage([*branches.outcomes, *aggregated, *judged]),
+            usage=self._usage([*branches.outcomes, *(calls.outcomes if calls else [])]),
             policy=self.policy,
             started_at=self.started_at,
             ended_at=self.context.current_utc_datetime,

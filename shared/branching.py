@@ -71,18 +71,16 @@ def synthesizer_of(request: SectioningRequest) -> AgentSpec:
     return agent.with_defaults(request.defaults)
 
 
-def reducer_of(request: MapReduceRequest) -> AgentSpec:
-    """The agent that reads the answers about all documents."""
-    return request.reduce.with_defaults(request.defaults)
-
-
 def aggregators_of(request: Request) -> list[AgentSpec]:
-    """The agent of each call that follows once the branches have ended; none when the answer is made without one."""
+    """The agent of each call that follows once the branches have ended; none when the answer is made without one.
+
+    Those of a reduction are `expected_levels`, because they depend on what the branches write.
+    """
     match request:
         case SectioningRequest():
             return [synthesizer_of(request)] if request.aggregation == "synthesize" else []
         case MapReduceRequest():
-            return [reducer_of(request)]
+            return []
         case VotingRequest():
             return judges_of(request)
 

@@ -7,10 +7,13 @@ from math import ceil
 
 from shared.branching import Request, aggregators_of, branches_of, possible_aggregators_of
 from shared.contracts.agent import AgentSpec
+from shared.contracts.branch import Branch
 from shared.contracts.estimate import CallEstimate, RunEstimate, TokenEstimate
+from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.policy import RunPolicy
 from shared.contracts.run import Pattern
 from shared.contracts.voting import VotingRequest
+from shared.rehearsal import expected_levels
 from shared.token_estimate import estimated_input_tokens, estimated_output_tokens
 from shared.voting.polling import Polling
 
@@ -24,12 +27,14 @@ def estimate(pattern: Pattern, request: Request) -> RunEstimate:
     agents = [branch.agent for branch in branches]
     aggregators = aggregators_of(request)
     answers = sum(outputs)
-    for aggregator in aggregators:
-        inputs.append(estimated_input_tokens(aggregator, "") + answers)
-        outputs.append(estimated_output_tokens(aggregator))
+    inputs += [estimated_input_tokens(aggregator, "") + answers for aggregator in aggregators]
+    reductions = reductions_of(request, branches)
+    inputs += [estimated_input_tokens(call.agent, call.prompt) for call in reductions]
+    aggregators += [call.agent for call in reductions]
+    outputs += [estimated_output_tokens(aggregator) for aggregator in aggregators]
     total = sum(inputs) + sum(outputs)
     calls = CallEstimate(
-        at_least=len(Polling(request).next_wave([])) if isinstance(request, VotingRequest) else len(inputs),
+        at_least=least_calls(request, len(branches), len(aggregators)),
         expected=len(inputs),
         at_most=most_calls(agents, [*aggregators, *possible_aggregators_of(request)], policy),
     )
@@ -41,6 +46,19 @@ def estimate(pattern: Pattern, request: Request) -> RunEstimate:
         within_budget=None if policy.max_total_tokens is None else total <= policy.max_total_tokens,
         policy=policy,
     )
+
+
+def reductions_of(request: Request, branches: Sequence[Branch]) -> list[Branch]:
+    """The calls that reduce the branches' answers, if all answers are of the usual length."""
+    levels = expected_levels(request, branches) if isinstance(request, MapReduceRequest) else []
+    return [call for level in levels for call in level]
+
+
+def least_calls(request: Request, branches: int, aggregators: int) -> int:
+    """The calls of a run that goes as well as it can: a vote is settled at once, one call reads all short answers."""
+    if isinstance(request, VotingRequest):
+        return len(Polling(request).next_wave([]))
+    return branches + (min(aggregators, 1) if isinstance(request, MapReduceRequest) else aggregators)
 
 
 def most_calls(agents: Sequence[AgentSpec], aggregators: Sequence[AgentSpec], policy: RunPolicy) -> int:

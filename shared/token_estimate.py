@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from shared.contracts.agent import AgentSpec
 from shared.prompts import instructions_for
 from shared.tokens import estimated_tokens
+
+if TYPE_CHECKING:
+    from shared.contracts.agent import AgentSpec
 
 USUAL_OUTPUT_TOKENS = 500
 """Of an answer, before any is known."""

@@ -26,8 +26,13 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     ),
     "activities": ("activities", "shared"),
     "shared": ("shared",),
-    "shared.contracts": ("shared.contracts", "shared.schemas", "shared.normalisation", "shared.splitting"),
-    "shared.aggregation": ("shared.aggregation", "shared.contracts", "shared.prompts", "shared.normalisation"),
+    "shared.contracts": (
+        "shared.contracts", "shared.schemas", "shared.normalisation", "shared.splitting", "shared.token_estimate",
+    ),
+    "shared.aggregation": (
+        "shared.aggregation", "shared.contracts", "shared.prompts", "shared.normalisation", "shared.token_estimate",
+        "shared.tokens",
+    ),
     "shared.voting": (
         "shared.voting", "shared.contracts", "shared.aggregation.completion", "shared.normalisation", "shared.prompts",
     ),

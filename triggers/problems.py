@@ -28,6 +28,7 @@ UNION_TAGS: Mapping[str | int | None, Collection[str]] = {
     ),
     "answer": ("text", "boolean"),
     "stop": ("fixed", "decided", "confident"),
+    "reduce": ("agent", "tree", "refine", "concatenate", "merge", "table"),
 }  # fmt: skip
 """What pydantic puts into a location after a field that is a union, to say which of its members was meant."""
 

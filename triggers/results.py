@@ -17,7 +17,7 @@ from shared.branching import branches_of
 from shared.contracts.base import restored
 from shared.contracts.branch import BranchError, BranchOutcome, Usage
 from shared.contracts.jury import StopFixed
-from shared.contracts.run import RunResult
+from shared.contracts.run import RunResult, reads_a_part
 from shared.contracts.voting import VotingRequest
 from triggers.calls import BranchCalls, status_after, utc
 from triggers.problems import Problem
@@ -68,6 +68,7 @@ def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunRe
     outcomes = outcomes_of(run, calls, error)
     ours = [called.outcome(error, ended_at) for name, called in calls.items() if name.startswith("~")]
     judges, aggregation = (ours, []) if run.pattern == "voting" else ([], ours)
+    last = [outcome for outcome in aggregation if not reads_a_part(outcome.name)]
     redrive = run.redrive
     reused = [outcome.name for outcome in redrive.reused] if redrive else []
     return RunResult(
@@ -79,7 +80,8 @@ def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunRe
         missing=[outcome.name for outcome in outcomes if not outcome.succeeded],
         outcomes=outcomes,
         reused=reused,
-        aggregation=aggregation[0] if aggregation else None,
+        aggregation=last[0] if last else None,
+        reductions=[outcome for outcome in aggregation if reads_a_part(outcome.name)],
         judges=judges,
         usage=sum((o.usage for o in [*outcomes, *ours] if o.name not in reused), start=Usage()),
         policy=run.request.policy.effective() if run.request else None,

@@ -107,7 +107,7 @@ def view_of(run: RunState, children: Sequence[OrchestrationState]) -> RunView:
 
 def view_of_result(result: RunResult) -> RunView:
     """A run that has ended: its branches' orchestrations may be gone."""
-    aggregation = [result.aggregation] if result.aggregation else []
+    aggregation = [*result.reductions, *([result.aggregation] if result.aggregation else [])]
     branches = [_outcome_view(outcome) for outcome in [*result.outcomes, *aggregation, *result.judges]]
     return RunView(
         id=result.id,

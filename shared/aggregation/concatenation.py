@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from pydantic import JsonValue
 
 from shared.contracts.branch import BranchOutcome
 from shared.prompts import as_text
@@ -10,4 +12,9 @@ from shared.prompts import as_text
 
 def concatenated(outcomes: Sequence[BranchOutcome]) -> str:
     """Markdown: a heading for each outcome's name, then its output (JSON for structured ones)."""
-    return "\n\n".join(f"## {outcome.name}\n\n{as_text(outcome.output).strip()}" for outcome in outcomes)
+    return under_headings((outcome.name, outcome.output) for outcome in outcomes)
+
+
+def under_headings(outputs: Iterable[tuple[str, JsonValue]]) -> str:
+    """The same for outputs with headings of any kind."""
+    return "\n\n".join(f"## {heading}\n\n{as_text(output).strip()}" for heading, output in outputs)

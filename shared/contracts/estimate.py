@@ -10,7 +10,8 @@ from shared.contracts.run import Pattern
 class CallEstimate(Contract):
     """Calls to the model: `expected` when nothing fails, `at_most` with every retry, repair and hedge.
 
-    `at_least` is for a vote that its first wave settles without a judge, and else what is expected.
+    `at_least` is for a vote that its first wave settles without a judge, for a reduction of outputs so short that one
+    call reads them all, and else what is expected. `at_most` takes the answers to be of the usual length, too.
     """
 
     at_least: int

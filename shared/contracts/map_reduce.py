@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, model_validator
 
 from shared.contracts.agent import AgentDefaults, AgentSpec
 from shared.contracts.base import MAX_RUN_CHARS, TRUSTED, Contract, Name, Text, misfit, repeated
+from shared.contracts.branch import BranchName
 from shared.contracts.policy import RunPolicy, check_policy
+from shared.contracts.reduction import (
+    AnyReduction,
+    MergeReduction,
+    Reduction,
+    ReductionType,
+    TableReduction,
+    usual_reduction,
+)
+from shared.contracts.sectioning import MergeConflict
 from shared.contracts.split import Chunk, Incomplete, Split
 from shared.splitting import line_starts, lines_of, spans_of
 
@@ -32,8 +42,9 @@ def _from_history(chunks: list[Chunk], info: ValidationInfo) -> list[Chunk]:
 
 
 class MapReduceRequest(Contract):
-    """`POST /api/map-reduce`: the `map` agent reads each document, the `reduce` agent all of its answers.
+    """`POST /api/map-reduce`: the `map` agent reads each document, `reduce` makes one answer of all of its outputs.
 
+    `reduce` is a way to reduce, or an agent alone, which reads all outputs in one call if they fit.
     `chunks` are the parts of the documents that do not fit into the size of `split`, in order. No caller gives them:
     they are found when a request comes in and stay with it in history, so that a replay, a view and a redrive have the
     same, whatever a later version would find.
@@ -43,7 +54,7 @@ class MapReduceRequest(Contract):
     split: Split = Split()
     chunks: Annotated[list[Chunk], AfterValidator(_from_history)] = Field(default_factory=list[Chunk])
     map: AgentSpec
-    reduce: AgentSpec
+    reduce: Reduction
     defaults: AgentDefaults = AgentDefaults()
     policy: RunPolicy = RunPolicy()
 
@@ -51,7 +62,10 @@ class MapReduceRequest(Contract):
     def _is_consistent(self, info: ValidationInfo) -> Self:
         if twice := repeated([document.id for document in self.documents]):
             raise misfit("documents", f"document ids must be unique; repeated: {', '.join(twice)}")
-        request = self if info.context is TRUSTED else self._with_chunks()
+        request = self
+        if info.context is not TRUSTED:
+            check_fields(self.map, self.reduction)
+            request = self._with_chunks()
         check_policy(self.policy, request.branch_count, info)
         return request
 
@@ -59,6 +73,11 @@ class MapReduceRequest(Contract):
     def branch_count(self) -> int:
         """How many branches the map has: whole documents, and parts."""
         return len(self.documents) + sum(1 if chunk.part > 1 else 0 for chunk in self.chunks)
+
+    @property
+    def reduction(self) -> AnyReduction:
+        """The way to reduce."""
+        return usual_reduction(self.reduce) if isinstance(self.reduce, AgentSpec) else self.reduce
 
     def _with_chunks(self) -> Self:
         if self.split.by == "document":
@@ -106,21 +125,55 @@ def _check_branches(request: MapReduceRequest) -> None:
         raise misfit("split", f"{told}; at most {MAX_RUN_CHARS:,} are accepted: lower overlap or send fewer documents")
 
 
+def check_fields(agent: AgentSpec, reduction: AnyReduction) -> None:
+    """Raise the misfit of a reduction by fields that the outputs of the map `agent` do not have."""
+    if not isinstance(reduction, MergeReduction | TableReduction):
+        return
+    if agent.output_schema is None:
+        reason = "joins fields, and text has none; give the map agent an output_schema, or choose 'concatenate'"
+        raise misfit("reduce", f"{reduction.type!r} {reason}")
+    field = reduction.records if isinstance(reduction, TableReduction) else None
+    properties = agent.output_schema.get("properties")
+    if field is None or not isinstance(properties, dict) or agent.output_schema.keys() & COMBINED:
+        return
+    if field not in properties:
+        raise misfit("reduce.records", f"the map agent's output_schema has no property {field!r}")
+    kind = cast(dict[str, Any], properties)[field]
+    if isinstance(kind, dict) and isinstance(named := cast(dict[str, Any], kind).get("type"), str) and named != "array":
+        raise misfit("reduce.records", f"{field!r} is of type {named!r} in the map agent's output_schema, and no array")
+
+
+COMBINED = {"$ref", "allOf", "anyOf", "oneOf"}
+"""Where a schema has these, its `properties` are not all that it says of an object's fields."""
+
+
 class MapReduceOutput(Contract):
     """The reduction: text, or a value that fits the reduce agent's `output_schema`.
 
-    `reduction` is `concatenate` when the reduce agent failed or its time was up: `content` then holds the map
-    outputs as they are, by document id. `documents` are the ids that it rests on, each with all of its parts;
-    `incomplete` are the split documents of which answers about some parts are missing. `chunks` are the parts of all
-    split documents: an outcome's `name` is the `branch` of its part.
+    `reduction` is what was done: `agent` one call that read everything, `tree` calls on several levels. It differs from
+    `requested` when no call gave an answer that rests on all others, or their time was up: `concatenate` then has what
+    there is, answers of lower levels in the place of the outputs that they rest on.
+    `documents` are the ids that it rests on, each with all of its parts. Those in `unreduced` have outputs, about all
+    of the document or some part, that are not in it, or not as a whole, because the call that read them failed, or
+    (`table`) the output has no list of records. `incomplete` are the split documents of which answers about some parts
+    are missing.
+    `chunks` are the parts of all split documents: an outcome's `name` is the `branch` of its part.
+    `calls_per_level` starts with the calls that read map outputs, and its length is the depth; the calls of `refine`
+    are a level each. `clipped` names the calls whose answers were cut, being too long for the next call's budget.
+    `conflicts` are those of `merge`.
     """
 
     kind: Literal["reduction"] = "reduction"
-    reduction: Literal["agent", "concatenate"]
+    reduction: Literal["agent"] | ReductionType
+    requested: ReductionType = "tree"
     content: JsonValue
     documents: list[Name]
     chunks: list[Chunk] = Field(default_factory=list[Chunk])
     incomplete: list[Incomplete] = Field(default_factory=list[Incomplete])
+    unreduced: list[Name] = Field(default_factory=list[str])
+    calls_per_level: list[int] = Field(default_factory=list[int])
+    clipped: list[BranchName] = Field(default_factory=list[str])
+    conflicts: list[MergeConflict] = Field(default_factory=list[MergeConflict])
 
 
 def complete_documents(answered: Sequence[str], chunks: Sequence[Chunk]) -> list[str]:

@@ -47,8 +47,9 @@ class RunResult(Contract):
     """Everything that a run came to.
 
     `outcomes` has every branch, in the request's order, whatever became of it; `missing` names those whose
-    output is not part of `output`. `aggregation` is the synthesis or reduction call, when there was one, and `judges`
-    are the calls to the judge of a vote.
+    output is not part of `output`. `aggregation` is the synthesis, or the reduction call that reads all that is left,
+    when there was one; `reductions` are those before it, which read a part, and `judges` the calls to the judge of a
+    vote.
     `usage` is the sum over all of them, but for those in `reused`: outcomes that a redrive took over from the run
     `redrive_of`, which paid for them. `policy` is the one that the run followed, defaults included. `error` is set
     only when the run could not end by itself: `internal_error`, or `terminated` from outside.
@@ -64,12 +65,18 @@ class RunResult(Contract):
     outcomes: list[BranchOutcome] = Field(default_factory=list[BranchOutcome])
     reused: list[str] = Field(default_factory=list[str])
     aggregation: BranchOutcome | None = None
+    reductions: list[BranchOutcome] = Field(default_factory=list[BranchOutcome])
     judges: list[BranchOutcome] = Field(default_factory=list[BranchOutcome])
     usage: Usage = Usage()
     policy: RunPolicy | None = None
     started_at: datetime
     ended_at: datetime
     error: BranchError | None = None
+
+
+def reads_a_part(call: str) -> bool:
+    """Whether the call of this name is one of several reductions, and not the one that reads all that is left."""
+    return call.startswith(("~reduce-", "~refine-"))
 
 
 class RedriveRequest(Contract):

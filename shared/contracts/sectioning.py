@@ -70,7 +70,7 @@ class SectioningRequest(Contract):
 
 
 class MergeConflict(Contract):
-    """A place where sections gave different values; `kept` names the section whose value stands."""
+    """A place where branches gave different values; `kept` names the branch whose value stands."""
 
     path: str
     kept: str

@@ -72,6 +72,12 @@ class Chunk(Contract):
         return f"{self.first_line}" if self.first_line == self.last_line else f"{self.first_line}-{self.last_line}"
 
 
+def place_of(branch: str) -> tuple[str, int | None]:
+    """The document that a branch of a map reads, and the number of the part if it is not the whole."""
+    document, _, part = branch.partition("+")
+    return document, int(part) if part else None
+
+
 class Incomplete(Contract):
     """A document of `of` parts without an answer about the parts `missing`, which may be all of them."""
 

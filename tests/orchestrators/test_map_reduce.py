@@ -66,10 +66,15 @@ def test_the_reduction_is_the_answer() -> None:
     assert drive.ended["output"] == {
         "kind": "reduction",
         "reduction": "agent",
+        "requested": "tree",
         "content": {"cause": "disk"},
         "documents": ["d0", "d1"],
         "chunks": [],
         "incomplete": [],
+        "unreduced": [],
+        "calls_per_level": [1],
+        "clipped": [],
+        "conflicts": [],
     }
     assert drive.ended["usage"]["model_calls"] == 3
     assert drive.pending_timers == []
@@ -94,14 +99,10 @@ def test_a_failed_reduction_leaves_the_map_outputs() -> None:
         drive = reducing(2)
         drive.complete(drive.child(REDUCTION), ends)
         assert verdict(drive.ended) == ("partial", "aggregation_failed")
-        assert drive.ended["output"] == {
-            "kind": "reduction",
-            "reduction": "concatenate",
-            "content": "## d0\n\noutput of d0\n\n## d1\n\noutput of d1",
-            "documents": ["d0", "d1"],
-            "chunks": [],
-            "incomplete": [],
-        }
+        output = drive.ended["output"]
+        assert (output["reduction"], output["requested"]) == ("concatenate", "tree")
+        assert output["content"] == "## d0\n\noutput of d0\n\n## d1\n\noutput of d1"
+        assert (output["documents"], output["unreduced"]) == (["d0", "d1"], [])
         assert drive.ended["aggregation"]["name"] == REDUCTION
 
 

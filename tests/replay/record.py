@@ -342,6 +342,17 @@ def map_reduce_redriven_to_its_reduction(durable: Durable) -> None:
     save(durable, MAP_REDUCE)
 
 
+@scenario
+def map_reduce_by_a_tree(durable: Durable) -> None:
+    tree = {"type": "tree", "agent": {"instructions": "Reduce."}, "max_fan_in": 2}
+    durable.agents.answer("~reduce-1-2", refused("content_filtered", retriable=False))
+    names = [f"d{number}" for number in range(6)]
+    calls = ["~reduce-1-1", "~reduce-1-2", "~reduce-1-3"]
+    start_held(durable, MAP_REDUCE, documents_request(6, reduce=tree), *names, *calls)
+    end_in_order(durable, *names, "~reduce-1-3", "~reduce-1-2", "~reduce-1-1")
+    save(durable, MAP_REDUCE)
+
+
 # --- How ---
 
 

@@ -37,9 +37,10 @@ ENDINGS = {
     "agent_attempt_is_stopped": ("cancelled", "cancelled"),
     "agent_attempt_succeeds": ("succeeded", None),
     "agent_attempt_times_out": ("timed_out", "branch_timed_out"),
+    "map_reduce_by_a_tree": ("partial", "aggregation_failed"),
     "map_reduce_cancelled_in_the_reduction": ("cancelled", "cancelled"),
-    "map_reduce_out_of_budget": ("partial", "budget_exhausted"),
     "map_reduce_of_parts": ("succeeded", "all_completed"),
+    "map_reduce_out_of_budget": ("partial", "budget_exhausted"),
     "map_reduce_redriven_to_its_reduction": ("succeeded", "all_completed"),
     "map_reduce_succeeds": ("succeeded", "all_completed"),
     "map_reduce_through_a_window": ("partial", "all_completed"),
@@ -123,6 +124,13 @@ def test_the_histories_show_retries_hedges_a_window_and_stopped_calls() -> None:
     assert stops_of(history("sectioning_that_stops_early")) == [{"b", "d"}]
     for name in ("sectioning_cancelled", "sectioning_beyond_its_tolerance", "voting_to_its_deadline"):
         assert stops_of(history(name)) == [{""}]
+
+
+def test_a_history_shows_a_tree_whose_second_level_waits_for_all_of_the_first() -> None:
+    tree = history("map_reduce_by_a_tree")
+    assert calls_of(tree)[6:] == ["~reduce-1-1", "~reduce-1-2", "~reduce-1-3", "~reduction"]
+    assert tree.result()["output"]["calls_per_level"] == [3, 1]
+    assert tree.result()["output"]["unreduced"] == ["d2", "d3"]
 
 
 def test_the_histories_show_waves_and_judges() -> None:

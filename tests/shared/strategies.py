@@ -234,7 +234,6 @@ def voting_requests(draw: st.DrawFn) -> dict[str, Any]:
 
 VOTING_REQUESTS = voting_requests()
 
-DOCUMENTS = st.fixed_dictionaries({"id": NAMES, "content": TEXTS})
 SPLITS = (
     st.just({"by": "document"})
     | st.builds(
@@ -248,13 +247,29 @@ SPLITS = (
         st.integers(64, 200),
     )
 )
-MAP_REDUCE_REQUESTS = optional(
-    {
-        "documents": st.lists(DOCUMENTS, min_size=1, max_size=4, unique_by=lambda document: document["id"]),
-        "map": AGENTS,
-        "reduce": AGENTS,
-    },
-    split=SPLITS,
-    defaults=DEFAULTS,
-    policy=POLICIES,
+BUDGETS_OF_CALLS = st.integers(20_000, 200_000)
+REDUCTIONS = (
+    AGENTS
+    | optional(
+        {"type": st.just("tree"), "agent": AGENTS}, max_input_tokens=BUDGETS_OF_CALLS, max_fan_in=st.integers(2, 9)
+    )
+    | optional({"type": st.just("refine"), "agent": AGENTS}, max_input_tokens=BUDGETS_OF_CALLS)
+    | st.sampled_from(["concatenate", {"type": "concatenate"}])
 )
+JOINS = optional({"type": st.just("merge")}, key=TEXTS, sum=st.lists(TEXTS, max_size=2)) | optional(
+    {"type": st.just("table")},
+    format=st.sampled_from(["csv", "jsonl"]),
+    columns=st.lists(TEXTS, min_size=1, unique=True),
+)
+SHAPED_AGENTS = st.builds(lambda agent, schema: {**agent, "output_schema": schema}, AGENTS, SCHEMAS)
+
+DOCUMENTS = st.fixed_dictionaries({"id": NAMES, "content": TEXTS})
+
+
+def map_reduce_requests(agents: st.SearchStrategy[Any], reductions: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    documents = st.lists(DOCUMENTS, min_size=1, max_size=4, unique_by=lambda document: document["id"])
+    required = {"documents": documents, "map": agents, "reduce": reductions}
+    return optional(required, split=SPLITS, defaults=DEFAULTS, policy=POLICIES)
+
+
+MAP_REDUCE_REQUESTS = map_reduce_requests(AGENTS, REDUCTIONS) | map_reduce_requests(SHAPED_AGENTS, JOINS)

@@ -64,7 +64,7 @@ def test_a_document_is_the_prompt_of_a_branch_that_its_id_names() -> None:
         ("voting", VOTING, []),
         ("voting", {**VOTING, "rule": "self_consistency"}, [GROUPING_TASK]),
         ("voting", {**VOTING, "rule": "best_of"}, [RANKING_TASK, RANKING_TASK]),
-        ("map_reduce", {**MAP_REDUCE, "reduce": {"instructions": "sum up"}}, ["sum up"]),
+        ("map_reduce", MAP_REDUCE, []),
     ],
 )
 def test_the_agents_that_aggregate_are_known_beforehand(pattern: Any, body: Any, instructions: list[str]) -> None:

@@ -88,6 +88,26 @@ def test_a_vote_takes_its_first_wave_at_least_and_perhaps_no_judge(body: Any, at
     assert estimated("voting", {"question": "q", **body}).model_calls.at_least == at_least
 
 
+@pytest.mark.parametrize(
+    ("reduce", "at_least", "expected"),
+    [
+        ("concatenate", 0, 0),
+        ({"type": "tree", "agent": AGENT}, 1, 1),
+        ({"type": "tree", "agent": AGENT, "max_input_tokens": 16_000}, 1, 5),
+        ({"type": "tree", "agent": AGENT, "max_fan_in": 10}, 1, 11),
+        ({"type": "tree", "agent": AGENT, "max_fan_in": 2}, 1, 99),
+        ({"type": "refine", "agent": AGENT, "max_input_tokens": 16_000}, 1, 4),
+    ],
+)
+def test_a_reduction_takes_the_calls_that_outputs_of_the_usual_length_would_take(
+    reduce: Any, at_least: int, expected: int
+) -> None:
+    """100 outputs of 500 tokens: a call of 16,000 has room for 30 of them."""
+    calls = estimated("map_reduce", documents(100, reduce=reduce)).model_calls
+
+    assert (calls.at_least - 100, calls.expected - 100) == (at_least, expected)
+
+
 def test_a_longer_prompt_instructions_or_schema_are_more_input() -> None:
     least = estimated("sectioning", sections(3)).tokens.input_tokens
 
@@ -138,7 +158,8 @@ def test_a_valid_request_always_has_an_estimate_and_it_adds_up(pattern: Any, dat
 
     branches, calls, tokens = len(branches_of(request)), found.model_calls, found.tokens
     assert found.branches == branches
-    assert calls.expected - branches in ({0, 1, 2} if pattern == "voting" else {0, 1})
+    most = {"sectioning": 1, "voting": 3, "map_reduce": max(1, branches - 1)}
+    assert 0 <= calls.expected - branches <= most[pattern]
     assert calls.at_least <= calls.expected
     assert calls.expected <= calls.expected * found.policy.attempts <= calls.at_most
     assert tokens.total_tokens == tokens.input_tokens + tokens.output_tokens

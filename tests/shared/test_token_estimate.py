@@ -5,12 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.agent import AgentSpec
-from shared.token_estimate import (
-    USUAL_OUTPUT_TOKENS,
-    estimated_input_tokens,
-    estimated_output_tokens,
-    estimated_tokens,
-)
+from shared.token_estimate import USUAL_OUTPUT_TOKENS, estimated_input_tokens, estimated_output_tokens
+from shared.tokens import estimated_tokens
 
 AGENT = AgentSpec(instructions="Summarise the document in two sentences.")
 TEXTS = [

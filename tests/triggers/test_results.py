@@ -125,6 +125,17 @@ async def test_the_aggregation_is_in_it_too() -> None:
     assert found.usage.model_calls == 2
 
 
+async def test_the_calls_below_the_last_of_a_reduction_are_in_it_too() -> None:
+    calls = ["~reduce-1-1", "~reduce-1-2", "~reduction"]
+    state = orchestration("FAILED", name="map_reduce", given=run_input(MAP_REDUCE))
+    found = await result_of(state, child("d", output=report()), *(child(call, output=report()) for call in calls))
+
+    assert [outcome.name for outcome in found.reductions] == calls[:2]
+    assert found.aggregation is not None
+    assert found.aggregation.name == "~reduction"
+    assert found.usage.model_calls == 4
+
+
 async def test_what_a_redrive_took_over_is_in_it_and_not_paid_again() -> None:
     given = run_input(sections(*"ab"), reused=[outcome("a", output="kept")])
     found = await result_of(dead(given=given), child("b", output=report()))

@@ -35,7 +35,7 @@ def test_documents_and_both_agents_are_required(missing: str) -> None:
         ("documents.0.id", "a:b", "documents.0.id"),
         ("documents", [], "documents"),
         ("map", "read", "map"),
-        ("reduce.instructions", 5, "reduce.instructions"),
+        ("reduce.instructions", 5, "reduce.agent.instructions"),
     ],
 )
 def test_a_field_that_does_not_fit_is_rejected_by_its_path(path: str, value: Any, where: str) -> None:
