@@ -20,10 +20,10 @@ from rich.text import Text
 
 from local_host.demo_runs import DemoRun
 from shared.contracts.branch import BranchOutcome
+from shared.contracts.decision import VotingOutput
 from shared.contracts.map_reduce import MapReduceOutput
 from shared.contracts.run import RunResult, RunView
 from shared.contracts.sectioning import SectioningOutput
-from shared.contracts.voting import VotingOutput
 
 PLAIN_WIDTH = 110
 BAR_CELLS = 20

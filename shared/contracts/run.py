@@ -9,10 +9,10 @@ from pydantic import Field
 
 from shared.contracts.base import Contract
 from shared.contracts.branch import BranchError, BranchOutcome, BranchStatus, Usage
+from shared.contracts.decision import VotingOutput
 from shared.contracts.map_reduce import MapReduceOutput
 from shared.contracts.policy import RunPolicy
 from shared.contracts.sectioning import SectioningOutput
-from shared.contracts.voting import VotingOutput
 
 Pattern = Literal["sectioning", "voting", "map_reduce"]
 RunStatus = Literal["succeeded", "partial", "failed", "cancelled"]

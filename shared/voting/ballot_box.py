@@ -12,13 +12,8 @@ from pydantic import JsonValue
 
 from shared.contracts.ballots import Ballot, BooleanBallot, FreeBallot, NumberBallot, OptionsBallot, ScoreBallot
 from shared.contracts.branch import BranchOutcome
-from shared.contracts.voting import (
-    MAX_EVIDENCE,
-    MAX_QUOTE_CHARS,
-    MAX_REASONING_CHARS,
-    CastBallot,
-    VotingRequest,
-)
+from shared.contracts.decision import MAX_EVIDENCE, MAX_QUOTE_CHARS, MAX_REASONING_CHARS, CastBallot
+from shared.contracts.voting import VotingRequest
 from shared.normalisation import normalised
 from shared.voting.cells import shortened
 from shared.voting.election import Answer, Election, Vote

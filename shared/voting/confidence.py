@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import comb, fsum, log, sqrt
 
+from shared.contracts.decision import HonestConfidence
 from shared.contracts.rules import BestOf, Borda, Condorcet
-from shared.contracts.voting import HonestConfidence
 from shared.voting.election import Election, Verdict, Vote
 from shared.voting.reading import listed_in, number_in, scores_in, text_of
 from shared.voting.shapes import SHAPES, Shape, options_of, support

@@ -10,8 +10,9 @@ from typing import Literal
 from pydantic import JsonValue
 
 from shared.contracts.branch import Branch, BranchOutcome
+from shared.contracts.decision import Judgement
 from shared.contracts.rules import Approval, BestOf, Majority, SelfConsistency, Weighted
-from shared.contracts.voting import MAX_CANDIDATES, Judgement, VotingRequest
+from shared.contracts.voting import MAX_CANDIDATES, VotingRequest
 from shared.voting.ballot_box import BallotBox, election_of
 from shared.voting.election import Election, Verdict, Vote
 from shared.voting.exact import exact, reaches

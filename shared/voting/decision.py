@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import JsonValue
 
 from shared.contracts.ballots import NumberBallot
+from shared.contracts.decision import HonestConfidence, Interval, Round, StopReport, TallyLine, VotingOutput, WaveTally
 from shared.contracts.rules import BestOf, Median, PerCriterion, TrimmedMean, Veto, Weighted
-from shared.contracts.voting import HonestConfidence, Interval, Round, StopReport, TallyLine, VotingOutput, WaveTally
 from shared.voting.answers import vetoing_answers
 from shared.voting.ballot_box import BallotBox
 from shared.voting.cells import shortened

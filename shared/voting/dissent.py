@@ -8,8 +8,8 @@ from math import isclose
 
 from pydantic import JsonValue
 
+from shared.contracts.decision import CastBallot, Dissent
 from shared.contracts.rules import PerCriterion
-from shared.contracts.voting import CastBallot, Dissent
 from shared.voting.election import Election, Verdict, Vote
 from shared.voting.exact import exact
 from shared.voting.numeric import weighted_mean

@@ -17,8 +17,9 @@ from pydantic import JsonValue
 from shared.contracts.agent import AgentSpec
 from shared.contracts.base import repeated
 from shared.contracts.branch import Branch, BranchError, BranchOutcome
+from shared.contracts.decision import MAX_REASONING_CHARS, Judgement
 from shared.contracts.rules import BestOf, SelfConsistency
-from shared.contracts.voting import MAX_REASONING_CHARS, Judgement, VotingRequest
+from shared.contracts.voting import VotingRequest
 from shared.voting.cells import shortened
 from shared.voting.prompts import GROUPING_TASK, RANKING_TASK, judging_prompt
 

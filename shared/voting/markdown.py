@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import JsonValue
 
+from shared.contracts.decision import MAX_REASONING_CHARS, CastBallot, Judgement, VotingOutput
 from shared.contracts.jury import StopConfident
-from shared.contracts.voting import CastBallot, Judgement, VotingOutput
 from shared.voting.cells import cell, one_line
 from shared.voting.shapes import SHAPES
 from shared.voting.wording import counted, listed, number, percent, rule_in_words, said
@@ -18,7 +18,6 @@ MAX_HEADING_CHARS = 120
 MAX_DECISION_CHARS = 4_000
 MAX_RULE_CHARS = 400
 MAX_ANSWER_CHARS = 200
-MAX_REASONING_CHARS = 2_000
 MAX_SENTENCE_CHARS = 200
 MAX_WHY_CHARS = 120
 MAX_NAMES_CHARS = 700

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import comb, floor, sqrt
 
+from shared.contracts.decision import CriterionScore
 from shared.contracts.rules import PerCriterion, TrimmedMean
-from shared.contracts.voting import CriterionScore
 from shared.voting.election import Election, Spread, Verdict, Vote
 from shared.voting.exact import exact, mean
 from shared.voting.reading import number_in, rule_of, scores_in

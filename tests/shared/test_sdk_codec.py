@@ -21,7 +21,7 @@ from tests.shared.strategies import JSON_OBJECTS
 
 ROOT = Path(__file__).parents[2]
 SWITCH = "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"
-ENVELOPE = {"__class__": "Dissent", "__module__": "shared.contracts.voting", "__data__": {"voter": "x"}}
+ENVELOPE = {"__class__": "Dissent", "__module__": "shared.contracts.decision", "__data__": {"voter": "x"}}
 MARKED = {"__durabletask_autoobject__": True, "a": 1}
 HOSTILE: list[Any] = [
     ENVELOPE,

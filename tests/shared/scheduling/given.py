@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,9 @@ from shared.contracts.branch import AttemptOutcome, Branch, BranchError, BranchS
 from shared.contracts.policy import RunPolicy
 from shared.errors import RateLimited
 from shared.scheduling.budget import Budget
+from shared.scheduling.record import Call
 from shared.scheduling.schedule import Report, Schedule
+from shared.token_estimate import estimated_input_tokens
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 AGENT = AgentSpec(name="reader", instructions="Read.")
@@ -80,3 +83,28 @@ def account(status: BranchStatus, **fields: Any) -> Report:
     """An `AttemptOutcome` as it comes out of history."""
     ended_at = fields.pop("ended_at", START)
     return AttemptOutcome(status=status, started_at=START, ended_at=ended_at, **fields).model_dump(mode="json")
+
+
+# --- What tests of the schedule say ---
+
+PERMANENT = failed("content_filtered", retriable=False)
+INPUT_TOKENS = estimated_input_tokens(AGENT, "Material.")
+
+
+def ids(calls: Sequence[Call]) -> list[str]:
+    """`b0` is a branch's first call, `b0~2` a retry, `b0~2h` a hedge."""
+    suffixes = {True: "h", False: ""}
+    return [
+        call.record.branch.name + (f"~{call.number}{suffixes[call.is_hedge]}" if call.number > 1 else "")
+        for call in calls
+    ]
+
+
+def spent(tokens: int, output_tokens: int = 0) -> Any:
+    """The account of a success that cost so many tokens."""
+    return succeeded(tokens=tokens, output_tokens=output_tokens)
+
+
+def decided(given: Schedule) -> list[str]:
+    """The names of the branches that are decided."""
+    return [name for name, record in given.records.items() if record.decided]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from shared.contracts.decision import CastBallot
 from shared.contracts.rules import Approval, Borda, Condorcet, Plurality
-from shared.contracts.voting import CastBallot
 from shared.voting.election import Answer, Election, Verdict, Vote
 
 ABC = ("a", "b", "c")

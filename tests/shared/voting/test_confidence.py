@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.contracts.decision import HonestConfidence
 from shared.contracts.rules import AnyRule, BestOf, InstantRunoff, Median, PerCriterion, Veto, Weighted
-from shared.contracts.voting import HonestConfidence
 from shared.voting.confidence import effective_voters, honest_confidence, margin
 from shared.voting.election import Election, Verdict, Vote
 from shared.voting.shapes import SHAPES

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.contracts.decision import Dissent
 from shared.contracts.rules import BestOf, Median, PerCriterion, TrimmedMean, Weighted
-from shared.contracts.voting import Dissent
 from shared.voting.dissent import dissent_of
 from shared.voting.election import Election, Spread, Verdict, Vote
 from tests.shared.voting.tell_given import (

@@ -6,6 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.contracts.decision import (
+    CastBallot,
+    CriterionScore,
+    Dissent,
+    HonestConfidence,
+    Interval,
+    Judgement,
+    Round,
+    StopReport,
+    TallyLine,
+    VotingOutput,
+    WaveTally,
+)
 from shared.contracts.jury import StopConfident, StopDecided, StopFixed
 from shared.contracts.rules import (
     Approval,
@@ -21,19 +34,6 @@ from shared.contracts.rules import (
     Unanimous,
     Veto,
     Weighted,
-)
-from shared.contracts.voting import (
-    CastBallot,
-    CriterionScore,
-    Dissent,
-    HonestConfidence,
-    Interval,
-    Judgement,
-    Round,
-    StopReport,
-    TallyLine,
-    VotingOutput,
-    WaveTally,
 )
 from shared.voting.markdown import MAX_HEADING_CHARS, MAX_ROUNDS, MAX_ROWS, markdown_of
 from tests.shared.voting.rendering import rows_of, structure, text_of

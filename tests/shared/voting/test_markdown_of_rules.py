@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from shared.contracts.decision import CriterionScore, Judgement, TallyLine
 from shared.contracts.rules import AnyRule, BestOf, PerCriterion, Plurality, SelfConsistency
-from shared.contracts.voting import CriterionScore, Judgement, TallyLine
 from tests.shared.voting.test_markdown import output, said
 
 RANKING = Judgement(task="ranking", shown=["a", "b"], ranking=["a", "b"])
