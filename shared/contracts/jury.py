@@ -124,7 +124,7 @@ class StopDecided(Contract):
 
 
 class StopConfident(Contract):
-    """Stop when, with at least this probability, asking all voters would leave the same answer in front."""
+    """Stop when, with at least this probability, the decision would stand after all voters had been asked."""
 
     type: Literal["confident"] = "confident"
     level: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
