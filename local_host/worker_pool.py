@@ -15,7 +15,7 @@ from local_host.messages import (
     LoadedFunction,
 )
 from local_host.quarantine import ALONE_AFTER_LOSSES, COMPANY, SUSPECT_AFTER_LOSSES, Quarantine
-from local_host.worker_process import Death, WorkerProcess
+from local_host.worker_process import Death, WorkerDied, WorkerProcess
 from local_host.worker_slot import MOST_FAILED_STARTS, WorkerSlot
 
 _LOGGER = logging.getLogger(__name__)
@@ -167,6 +167,14 @@ class WorkerPool:
         return None
 
     async def _start_apart(self) -> WorkerProcess:
+        for _ in range(MOST_FAILED_STARTS - 1):
+            try:
+                return await self._start_one_apart()
+            except WorkerDied as died:
+                _LOGGER.error("%s\nAnother worker process is started.", died)  # noqa: TRY400 - the message says it all
+        return await self._start_one_apart()
+
+    async def _start_one_apart(self) -> WorkerProcess:
         assert self._app is not None, "nothing runs apart before the app is loaded"  # noqa: S101
         process = WorkerProcess(self._app)
         try:

@@ -427,6 +427,18 @@ async def test_the_more_losses_the_fewer_run_together_and_the_others_go_on(tmp_p
         assert [times_begun(tmp_path / str(losses)) for losses in COMPANY] == [n + 1 for n in COMPANY.values()]
 
 
+async def test_a_process_for_suspects_that_dies_while_loading_is_reported_and_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    loads = tmp_path / "loads"
+    count = f"with open({str(loads)!r}, 'a') as file:\n    file.write('x')\n    loads = file.tell()\n"
+    dies = f"{count}if loads == 2:\n    os._exit(5)\n"
+    async with running(1, written(tmp_path, dies + FUNCTION.format("one"))) as app:
+        assert await app.call("one", losses=SUSPECT_AFTER_LOSSES) == "one"
+    assert loads.read_text() == "xxx"
+    assert "ended with exit code 5 while it loaded the app.\nAnother worker process is started." in caplog.text
+
+
 async def test_a_suspect_that_no_process_can_be_started_for_fails(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
