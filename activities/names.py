@@ -8,9 +8,16 @@ SECTIONING: Final = "sectioning"
 VOTING: Final = "voting"
 MAP_REDUCE: Final = "map_reduce"
 AGENT_ATTEMPT: Final = "agent_attempt"
+SHARD: Final = "shard"
 
 CALL_AGENT: Final = "call_agent"
 STOP_CALLS: Final = "stop_calls"
+
+PLAN_DOCUMENTS: Final = "plan_documents"
+OPEN_PAGE: Final = "open_page"
+READ_DOCUMENTS: Final = "read_documents"
+CLOSE_PAGE: Final = "close_page"
+FINISH_MAP: Final = "finish_map"
 
 CANCEL_EVENT: Final = "cancel"
 """Ends a run."""

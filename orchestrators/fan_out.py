@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 from activities.names import AGENT_ATTEMPT, STOP_CALLS, attempt_instance_id, children_prefix
 from orchestrators.arrivals import Arrivals
 from orchestrators.run import FannedOut, Run
-from shared.aggregation.completion import Interruption
 from shared.contracts.branch import AttemptInput, Branch, BranchOutcome
-from shared.contracts.policy import RunPolicy
+from shared.contracts.policy import Interruption, RunPolicy
 from shared.contracts.stop import StopCalls
 from shared.scheduling.accounts import outcome_of
 from shared.scheduling.schedule import Call, Schedule

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from activities.names import CANCEL_EVENT
-from shared.aggregation.completion import Interruption, verdict
+from shared.aggregation.completion import verdict
 from shared.contracts.branch import BranchOutcome, Usage
-from shared.contracts.policy import RunPolicy
+from shared.contracts.policy import Interruption, RunPolicy
 from shared.contracts.run import (
     CompletionReason,
     Pattern,

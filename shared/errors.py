@@ -8,7 +8,9 @@
         │   ├── ModelUnavailable       model_unavailable       5xx, and an answer that cannot be read
         │   ├── ModelConflict          model_conflict          409
         │   ├── ConnectionFailed       connection_failed       no answer, or cut off in the middle
-        │   └── CallTimedOut           call_timed_out          408, or no answer within the time left
+        │   ├── CallTimedOut           call_timed_out          408, or no answer within the time left
+        │   ├── StorageUnavailable     storage_unavailable     Blob Storage did not answer, or was busy
+        │   └── NotAnswered            not_answered            a batch's answer lacks the document, or has it twice
         └── PermanentAgentError    the same call would fail again
             ├── InvalidCall            invalid_call            400, 422
             ├── NotAuthenticated       not_authenticated       401, or no credential
@@ -19,6 +21,10 @@
             ├── Refused                refused                 the model declined to answer
             ├── InvalidOutput          invalid_output          does not fit the schema, also after the repair
             ├── NotConfigured          not_configured          a SettingsError, as a branch sees it
+            ├── StorageForbidden       storage_forbidden       the app may not use the container
+            ├── DocumentGone           document_gone           the blob was deleted under the run
+            ├── DocumentChanged        document_changed        the blob was written again under the run
+            ├── DocumentUnreadable     document_unreadable     not text of its encoding, too large, or empty
             └── CallFailed             call_failed             anything that nobody foresaw
 
 Errors of other libraries are translated once, where they arise, with `raise … from`.
@@ -101,6 +107,18 @@ class CallTimedOut(RetriableAgentError):
     code = "call_timed_out"
 
 
+class StorageUnavailable(RetriableAgentError):
+    """Blob Storage did not answer, or was too busy to."""
+
+    code = "storage_unavailable"
+
+
+class NotAnswered(RetriableAgentError):
+    """The answer to a batch lacks the document, or has it more than once."""
+
+    code = "not_answered"
+
+
 class PermanentAgentError(AgentError):
     """The same call would fail again."""
 
@@ -157,6 +175,30 @@ class NotConfigured(PermanentAgentError):
     """The app's model settings are missing or wrong."""
 
     code = "not_configured"
+
+
+class StorageForbidden(PermanentAgentError):
+    """The app's identity may not use the container, or there is none of this name."""
+
+    code = "storage_forbidden"
+
+
+class DocumentGone(PermanentAgentError):
+    """The blob was there when the run listed it, and is not any more."""
+
+    code = "document_gone"
+
+
+class DocumentChanged(PermanentAgentError):
+    """The blob is not the one that the run listed."""
+
+    code = "document_changed"
+
+
+class DocumentUnreadable(PermanentAgentError):
+    """The document is not text of its encoding, is too large, or is empty."""
+
+    code = "document_unreadable"
 
 
 class CallFailed(PermanentAgentError):

@@ -44,8 +44,8 @@ ALLOWED: Mapping[str, Sequence[str]] = {
 """What the modules of a package may import of our own; the longest name that fits a module counts."""
 
 PURE_LIBRARIES = {
-    "__future__", "bisect", "collections", "contextvars", "dataclasses", "datetime", "durabletask.task", "fractions",
-    "functools", "hashlib", "heapq", "html", "itertools", "json", "jsonschema", "math", "pydantic", "pydantic_core",
+    "__future__", "bisect", "codecs", "collections", "contextvars", "dataclasses", "datetime", "durabletask.task",
+    "fractions", "functools", "hashlib", "heapq", "html", "itertools", "json", "jsonschema", "math", "pydantic", "pydantic_core",
     "re", "re2", "referencing", "semantic_text_splitter", "typing", "unicodedata",
 }  # fmt: skip
 """What pure code may import: no clock, no random, no I/O, no environment. Of the SDK, only what tasks are."""

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from shared.contracts.branch import BranchOutcome
-from shared.contracts.policy import RunPolicy
+from shared.contracts.policy import Certainty, Interruption, RunPolicy
 from shared.contracts.run import CompletionReason, RunStatus
-
-Certainty = Literal["min_successful_reached", "failure_tolerance_exceeded"]
-"""Why a run need not wait for its other branches."""
-Interruption = Literal["deadline_exceeded", "cancelled", "budget_exhausted"] | Certainty
-"""Why a run did not let every branch come to its own end."""
 
 
 def verdict(

@@ -21,9 +21,11 @@ from shared.contracts.reduction import (
 )
 from shared.contracts.sectioning import MergeConflict
 from shared.contracts.split import Chunk, Incomplete, Split
+from shared.contracts.storage import BlobSink, BlobSource
 from shared.splitting import line_starts, lines_of, spans_of
 
 MAX_DOCUMENTS = 1_000
+MAX_BATCH_SIZE = 100
 MAX_BRANCHES = 1_000
 """Whole documents and parts of documents of one run, together."""
 
@@ -44,13 +46,20 @@ def _from_history(chunks: list[Chunk], info: ValidationInfo) -> list[Chunk]:
 class MapReduceRequest(Contract):
     """`POST /api/map-reduce`: the `map` agent reads each document, `reduce` makes one answer of all of its outputs.
 
+    Documents come with the request, or from a `source` in Blob Storage. With a source or a `sink` the run works in
+    storage: outputs are written there, and one call of the agent may read `batch_size` documents.
     `reduce` is a way to reduce, or an agent alone, which reads all outputs in one call if they fit.
     `chunks` are the parts of the documents that do not fit into the size of `split`, in order. No caller gives them:
     they are found when a request comes in and stay with it in history, so that a replay, a view and a redrive have the
     same, whatever a later version would find.
     """
 
-    documents: Annotated[list[Document], Field(min_length=1, max_length=MAX_DOCUMENTS)]
+    documents: Annotated[list[Document], Field(min_length=1, max_length=MAX_DOCUMENTS)] = Field(
+        default_factory=list[Document]
+    )
+    source: BlobSource | None = None
+    sink: BlobSink | None = None
+    batch_size: Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)] = 1
     split: Split = Split()
     chunks: Annotated[list[Chunk], AfterValidator(_from_history)] = Field(default_factory=list[Chunk])
     map: AgentSpec
@@ -60,14 +69,24 @@ class MapReduceRequest(Contract):
 
     @model_validator(mode="after")
     def _is_consistent(self, info: ValidationInfo) -> Self:
+        if bool(self.documents) == (self.source is not None):
+            raise misfit("documents", "give documents, or a source to read them from, and not both")
+        if self.batch_size > 1 and not self.in_storage:
+            raise misfit("batch_size", "a batch needs a run that works in storage; give a source or a sink")
         if twice := repeated([document.id for document in self.documents]):
             raise misfit("documents", f"document ids must be unique; repeated: {', '.join(twice)}")
         request = self
         if info.context is not TRUSTED:
             check_fields(self.map, self.reduction)
             request = self._with_chunks()
-        check_policy(self.policy, request.branch_count, info)
+        if self.source is None:
+            check_policy(self.policy, request.branch_count, info)
         return request
+
+    @property
+    def in_storage(self) -> bool:
+        """Whether documents or outputs are in Blob Storage, and neither in history."""
+        return self.source is not None or self.sink is not None
 
     @property
     def branch_count(self) -> int:
@@ -80,7 +99,7 @@ class MapReduceRequest(Contract):
         return usual_reduction(self.reduce) if isinstance(self.reduce, AgentSpec) else self.reduce
 
     def _with_chunks(self) -> Self:
-        if self.split.by == "document":
+        if self.split.by == "document" or self.in_storage:
             return self
         chunks = [chunk for document in self.documents for chunk in chunks_of(document, self.split)]
         request = self.model_copy(update={"chunks": chunks})

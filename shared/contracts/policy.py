@@ -11,6 +11,11 @@ from shared.contracts.base import TRUSTED, Contract, misfit
 
 USUAL_HEDGE_PERCENTAGE = 20.0
 
+Certainty = Literal["min_successful_reached", "failure_tolerance_exceeded"]
+"""Why a run need not wait for its other branches."""
+Interruption = Literal["deadline_exceeded", "cancelled", "budget_exhausted"] | Certainty
+"""Why a run did not let every branch come to its own end."""
+
 
 class RunPolicy(Contract):
     """Limits and tolerances of one run; every field has a default that works.

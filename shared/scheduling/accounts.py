@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from shared.aggregation.completion import Interruption
 from shared.contracts.branch import BranchError, BranchOutcome, BranchStatus, Usage
+from shared.contracts.policy import Interruption
 from shared.errors import CallTimedOut
 from shared.scheduling.record import Record, Report
 

@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import Literal
 
-from shared.aggregation.completion import Certainty, certainty
+from shared.aggregation.completion import certainty
 from shared.backoff import retry_delay_s
 from shared.contracts.branch import Branch
-from shared.contracts.policy import RunPolicy
+from shared.contracts.policy import Certainty, RunPolicy
 from shared.errors import RateLimited
 from shared.scheduling.budget import Budget
 from shared.scheduling.hedging import MAX_HEDGES_PER_BRANCH, Hedging

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.aggregation.completion import Interruption, certainty, meets, verdict
+from shared.aggregation.completion import certainty, meets, verdict
 from shared.contracts.branch import BranchOutcome, BranchStatus
-from shared.contracts.policy import RunPolicy
+from shared.contracts.policy import Interruption, RunPolicy
 from tests.shared.aggregation.outcomes import failed, succeeded
 
 UNSUCCESSFUL: tuple[BranchStatus, ...] = ("failed", "timed_out", "cancelled")

@@ -18,8 +18,8 @@ def test_a_minimal_body_works_with_defaults() -> None:
     assert request.policy.max_concurrency == 100
 
 
-@pytest.mark.parametrize("missing", ["documents", "map", "reduce"])
-def test_documents_and_both_agents_are_required(missing: str) -> None:
+@pytest.mark.parametrize("missing", ["map", "reduce"])
+def test_both_agents_are_required(missing: str) -> None:
     body = {field: value for field, value in MINIMAL.items() if field != missing}
 
     assert rejection(MapReduceRequest, body) == [(missing, "Field required")]
@@ -62,3 +62,16 @@ def test_more_successes_than_documents_cannot_be_asked_for() -> None:
     [(_, message)] = rejection(MapReduceRequest, {**MINIMAL, "policy": {"min_successful": 2}})
 
     assert "only 1 branch;" in message
+
+
+@pytest.mark.parametrize("given", [{}, {"source": {"container": "logs"}, "documents": MINIMAL["documents"]}])
+def test_documents_come_with_the_request_or_from_a_source(given: dict[str, Any]) -> None:
+    rest = {field: value for field, value in MINIMAL.items() if field != "documents"}
+    reason = "give documents, or a source to read them from, and not both"
+    assert rejection(MapReduceRequest, {**rest, **given}) == [("", reason)]
+
+
+def test_a_batch_needs_storage() -> None:
+    reason = "a batch needs a run that works in storage; give a source or a sink"
+    assert rejection(MapReduceRequest, {**MINIMAL, "batch_size": 5}) == [("", reason)]
+    assert accepted(MapReduceRequest, {**MINIMAL, "batch_size": 5, "sink": {"container": "results"}}).in_storage

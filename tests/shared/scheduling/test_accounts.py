@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from shared.aggregation.completion import Interruption
 from shared.contracts.branch import BranchOutcome, BranchStatus, Usage
+from shared.contracts.policy import Interruption
 from shared.scheduling.accounts import CUT_SHORT, outcome_of
 from shared.scheduling.schedule import Schedule
 from tests.shared.scheduling.given import ANSWER, REJECTION, at, failed, schedule, succeeded, throttled
