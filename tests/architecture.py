@@ -45,8 +45,8 @@ ALLOWED: Mapping[str, Sequence[str]] = {
 
 PURE_LIBRARIES = {
     "__future__", "bisect", "codecs", "collections", "contextvars", "dataclasses", "datetime", "durabletask.task",
-    "fractions", "functools", "hashlib", "heapq", "html", "itertools", "json", "jsonschema", "math", "pydantic", "pydantic_core",
-    "re", "re2", "referencing", "semantic_text_splitter", "typing", "unicodedata",
+    "fractions", "functools", "hashlib", "heapq", "html", "itertools", "json", "jsonschema", "math", "pydantic",
+    "pydantic_core", "re", "re2", "referencing", "semantic_text_splitter", "typing", "unicodedata",
 }  # fmt: skip
 """What pure code may import: no clock, no random, no I/O, no environment. Of the SDK, only what tasks are."""
 
