@@ -24,6 +24,15 @@ OPENAI_API_KEY = "OPENAI_API_KEY"
 OPENAI_BASE_URL = "OPENAI_BASE_URL"
 CHORUS_MODEL = "CHORUS_MODEL"
 CHORUS_MODEL_API = "CHORUS_MODEL_API"
+CHORUS_STORAGE = "CHORUS_STORAGE"
+CHORUS_SOURCE_CONTAINERS = "CHORUS_SOURCE_CONTAINERS"
+CHORUS_SINK_CONTAINERS = "CHORUS_SINK_CONTAINERS"
+
+CONTAINER_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9](-?[a-z0-9])+")
+PAYLOADS_CONTAINER = "chorus-payloads"
+"""Where large inputs and outputs of orchestrations are kept."""
+PRIVATE_CONTAINERS = (PAYLOADS_CONTAINER, "azure-webjobs-")
+"""What the names of containers begin with that requests never name: the Functions host keeps its keys in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +115,86 @@ def _url_problem(name: str, url: str) -> str | None:
 
 def _hostname(url: str) -> str | None:
     return urlsplit(url).hostname
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Where blobs are, and which containers requests may name.
+
+    By a connection string; or by `account_url` and the app's Entra identity.
+    """
+
+    sources: tuple[str, ...] = ()
+    sinks: tuple[str, ...] = ()
+    account_url: str | None = None
+    connection_string: str | None = field(default=None, repr=False)
+
+    def may_read(self, container: str) -> bool:
+        """Whether a run may read documents there."""
+        return container in self.sources
+
+    def may_write(self, container: str) -> bool:
+        """Whether a run may write its results there."""
+        return container in self.sinks
+
+    @property
+    def default_sink(self) -> str | None:
+        """Where a run writes that has a source and names no sink; None if nothing may be written."""
+        return self.sinks[0] if self.sinks else None
+
+
+def load_storage_settings(env: Mapping[str, str]) -> StorageSettings | None:
+    """Read the settings of storage; None if there are none. Raise SettingsError that names each one that is wrong."""
+    values = {name: value.strip() for name, value in env.items() if value.strip()}
+    problems: list[str] = []
+    sources = _containers(CHORUS_SOURCE_CONTAINERS, values, problems)
+    sinks = _containers(CHORUS_SINK_CONTAINERS, values, problems)
+    storage = values.get(CHORUS_STORAGE, "")
+    is_url = "=" not in storage
+    if not storage:
+        problem = f"{CHORUS_STORAGE} is not set, and there are containers in it to use" if sources or sinks else None
+    else:
+        problem = _url_problem(CHORUS_STORAGE, storage) if is_url else _connection_problem(storage)
+    if problem:
+        problems.append(problem)
+    if problems:
+        raise SettingsError(problems)
+    if not storage:
+        return None
+    url, connection_string = (storage, None) if is_url else (None, storage)
+    return StorageSettings(sources, sinks, url, connection_string)
+
+
+def _containers(setting: str, values: Mapping[str, str], problems: list[str]) -> tuple[str, ...]:
+    """The containers that a setting names, each once, in its order."""
+    names = tuple(dict.fromkeys(name.strip() for name in values.get(setting, "").split(",") if name.strip()))
+    for number, name in enumerate(names, start=1):
+        if not CONTAINER_NAME.fullmatch(name):
+            # Without the name itself: it may be a connection string in the wrong place.
+            problems.append(
+                f"name {number} in {setting} is none of a container, which has 3 to 63 lower-case letters, digits "
+                "and single hyphens; separate names by commas"
+            )
+        elif name.startswith(PRIVATE_CONTAINERS):
+            problems.append(f"{setting} has {name!r}, which is not for documents or results; choose another container")
+    return names
+
+
+def _connection_problem(text: str) -> str | None:
+    """What is wrong with a connection string, without a word of it: it has the key."""
+    parts = [part.partition("=") for part in text.split(";") if part.strip()]
+    given = {name.strip().lower(): value.strip() for name, _, value in parts}
+    if given.get("usedevelopmentstorage") == "true":
+        return None
+    endpoint = given.get("blobendpoint")
+    has_key = "accountkey" in given or "sharedaccesssignature" in given
+    if not has_key or not (endpoint or given.get("accountname")):
+        return (
+            f"{CHORUS_STORAGE} is neither a connection string with an account and its key, nor a URL such as "
+            "https://NAME.blob.core.windows.net"
+        )
+    if endpoint:
+        return _url_problem(f"the BlobEndpoint in {CHORUS_STORAGE}", endpoint)
+    if given.get("defaultendpointsprotocol", "https").lower() != "https":
+        return f"{CHORUS_STORAGE} must say DefaultEndpointsProtocol=https (http is accepted for localhost only)"
+    return None
