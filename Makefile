@@ -19,16 +19,28 @@ $(READY): requirements.txt requirements-dev.txt .python-version
 .PHONY: setup
 setup: $(READY) ## Make the virtual environment (PYTHON=/path/to/python3.13 to choose)
 
+NODE_READY := node_modules/.ready
+
+# Azurite, the emulator of Azure Storage: a development tool, installed once as package-lock.json has it.
+$(NODE_READY): package.json package-lock.json
+	@command -v npm >/dev/null || { echo "npm is not there: install Node.js 20 or newer, https://nodejs.org" >&2; exit 1; }
+	@echo "Installing Azurite (once; about half a minute) …"
+	@npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+.PHONY: azurite
+azurite: $(NODE_READY) ## Install Azurite, which stands for Azure Storage (needs Node.js and npm)
+
 .PHONY: demo
 demo: $(READY) ## Run all three patterns end to end and print the results
 	@$(BIN)/python -m local_host demo
 
 .PHONY: start
 start: $(READY) ## Serve the app on http://localhost:7071 until Ctrl-C
-	@$(BIN)/python -m local_host start --with-offline-model
+	@$(BIN)/python -m local_host start --with-offline-model --with-azurite
 
 .PHONY: test
-test: $(READY) ## Run every test
+test: $(READY) $(NODE_READY) ## Run every test
 	@$(BIN)/python -m pytest
 
 .PHONY: check
@@ -43,7 +55,7 @@ format: $(READY) ## Format the code and fix what the linter can
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(READY) ## Measure cold start, host start, overhead, workers, the window, the tail, votes and reductions
+bench: $(READY) $(NODE_READY) ## Measure cold start, host start, overhead, workers, the window, the tail, votes and reductions
 	@$(BIN)/python benchmarks/cold_start.py
 	@$(BIN)/python benchmarks/host_start.py
 	@$(BIN)/python benchmarks/overhead.py
@@ -68,6 +80,6 @@ bench-peers: $(READY) $(PEERS_READY) ## Measure Chorus side by side with other l
 	@$(BIN)/python benchmarks/against_peers/compare.py --peers-python $(PEERS)/bin/python $(ARGS)
 
 .PHONY: clean
-clean: ## Remove the virtual environments and caches
-	@rm -rf $(VENV) $(PEERS) .ruff_cache .hypothesis
+clean: ## Remove the virtual environments, node_modules and caches
+	@rm -rf $(VENV) $(PEERS) node_modules .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

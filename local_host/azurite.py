@@ -10,9 +10,12 @@ import signal
 import subprocess
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from local_host.offline_child import past_proxies
 
 ROOT = Path(__file__).resolve().parent.parent
 AZURITE = ROOT / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
@@ -36,6 +39,16 @@ def installed_azurite() -> tuple[str, Path] | None:
     """Where Node.js and Azurite are, if both are there."""
     node = shutil.which("node")
     return (node, AZURITE) if node and AZURITE.is_file() else None
+
+
+def azurite_settings(connection_string: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what to add to an app's environment so that it uses Azurite, past any proxy."""
+    return {
+        "CHORUS_STORAGE": connection_string,
+        "CHORUS_SOURCE_CONTAINERS": environ.get("CHORUS_SOURCE_CONTAINERS", "").strip() or "documents",
+        "CHORUS_SINK_CONTAINERS": environ.get("CHORUS_SINK_CONTAINERS", "").strip() or "results",
+        **past_proxies(environ),
+    }
 
 
 class running_azurite:  # noqa: N801 - used like a function: `with running_azurite() as azurite:`

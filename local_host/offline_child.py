@@ -63,13 +63,17 @@ def chosen_model(environ: Mapping[str, str]) -> str | None:
 
 def offline_settings(base_url: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return what to add to an app's environment so that it calls the offline model, past any proxy."""
-    direct = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
-    no_proxy = ",".join(dict.fromkeys(filter(None, [*direct.split(","), "127.0.0.1", "localhost"])))
     return {
         "AZURE_OPENAI_ENDPOINT": "",
         "OPENAI_BASE_URL": base_url,
         "OPENAI_API_KEY": "offline",
         "CHORUS_MODEL": environ.get("CHORUS_MODEL", "").strip() or "offline-extractive",
-        "NO_PROXY": no_proxy,
-        "no_proxy": no_proxy,
+        **past_proxies(environ),
     }
+
+
+def past_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what to add to an environment so that this machine's servers are called past any proxy."""
+    direct = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    no_proxy = ",".join(dict.fromkeys(filter(None, [*direct.split(","), "127.0.0.1", "localhost"])))
+    return {"NO_PROXY": no_proxy, "no_proxy": no_proxy}

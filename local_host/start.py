@@ -72,6 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="unless a real model is configured, start the offline model and point the app at it",
     )
     parser.add_argument(
+        "--with-azurite",
+        action="store_true",
+        dest="azurite",
+        help="unless CHORUS_STORAGE is set, start Azurite, if it is installed, and point the app at it",
+    )
+    parser.add_argument(
         "--workers",
         type=_worker_count,
         metavar="N",
@@ -98,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
             listener = stack.enter_context(_listen(settings.port if args.port is None else args.port))
             if args.offline_model:
                 _use_offline_model(stack)
+            if args.azurite:
+                _use_azurite(stack)
             _prepare_environment(app_dir, listener.getsockname()[1])
             stack.callback(workers.kill)
             workers.begin(str(app_dir))
@@ -137,6 +145,27 @@ def _use_offline_model(stack: contextlib.ExitStack) -> None:
     child = stack.enter_context(OfflineChild())
     os.environ.update(offline_settings(child.base_url, os.environ))
     print(f"No model is configured: the app uses the offline model on {child.base_url}", flush=True)
+
+
+def _use_azurite(stack: contextlib.ExitStack) -> None:
+    from local_host.azurite import HOW_TO_INSTALL, AzuriteError, azurite_settings, installed_azurite, running_azurite
+
+    if os.environ.get("CHORUS_STORAGE", "").strip():
+        print("Azurite is not started: CHORUS_STORAGE is set.", flush=True)
+        return
+    if installed_azurite() is None:
+        print(f"The app has no storage: Azurite is not installed. To have it, {HOW_TO_INSTALL}.", flush=True)
+        return
+    try:
+        azurite = stack.enter_context(running_azurite())
+    except AzuriteError as error:
+        print(f"The app has no storage: {error}", flush=True)
+        return
+    added = azurite_settings(azurite.connection_string, os.environ)
+    os.environ.update(added)
+    print(f"No storage is configured: the app uses Azurite, {azurite.connection_string}", flush=True)
+    containers = f"{added['CHORUS_SOURCE_CONTAINERS']}, writes to {added['CHORUS_SINK_CONTAINERS']}"
+    print(f"  It reads from the containers {containers}. What is in them is lost when the host stops.", flush=True)
 
 
 async def _serve(
