@@ -149,20 +149,29 @@ def load_storage_settings(env: Mapping[str, str]) -> StorageSettings | None:
     problems: list[str] = []
     sources = _containers(CHORUS_SOURCE_CONTAINERS, values, problems)
     sinks = _containers(CHORUS_SINK_CONTAINERS, values, problems)
-    storage = values.get(CHORUS_STORAGE, "")
-    is_url = "=" not in storage
-    if not storage:
-        problem = f"{CHORUS_STORAGE} is not set, and there are containers in it to use" if sources or sinks else None
-    else:
-        problem = _url_problem(CHORUS_STORAGE, storage) if is_url else _connection_problem(storage)
-    if problem:
+    if problem := _storage_problem(values):
         problems.append(problem)
     if problems:
         raise SettingsError(problems)
-    if not storage:
+    storage = values.get(CHORUS_STORAGE)
+    if storage is None:
         return None
-    url, connection_string = (storage, None) if is_url else (None, storage)
-    return StorageSettings(sources, sinks, url, connection_string)
+    if _is_url(storage):
+        return StorageSettings(sources, sinks, account_url=storage)
+    return StorageSettings(sources, sinks, connection_string=storage)
+
+
+def _storage_problem(values: Mapping[str, str]) -> str | None:
+    storage = values.get(CHORUS_STORAGE)
+    if storage is not None:
+        return _url_problem(CHORUS_STORAGE, storage) if _is_url(storage) else _connection_problem(storage)
+    of_no_use = [name for name in (CHORUS_SOURCE_CONTAINERS, CHORUS_SINK_CONTAINERS) if name in values]
+    return f"{CHORUS_STORAGE} is not set, and {of_no_use[0]} names containers in it" if of_no_use else None
+
+
+def _is_url(storage: str) -> bool:
+    """A connection string is of names and values; a URL with a signature in its query is not meant to be used."""
+    return "=" not in storage
 
 
 def _containers(setting: str, values: Mapping[str, str], problems: list[str]) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ SLOW_TO_IMPORT = {
 }
 """What a cold start must not pay for."""
 
-ENVIRONMENT_READERS = {"function_app", "activities.call_agent", "triggers.health"}
+ENVIRONMENT_READERS = {"function_app", "activities.call_agent", "activities.storage", "triggers.health"}
 
 OF_THE_SDK = "BuiltIn__"
 """The SDK adds functions of its own, for `call_http`."""
@@ -240,7 +240,8 @@ def importers_of(package: str) -> set[str]:
     ("package", "importers"),
     [
         ("openai", {"shared.model_client"}),
-        ("azure.identity", {"shared.model_client"}),
+        ("azure.identity", {"shared.model_client", "shared.azure_blobs"}),
+        ("azure.storage.blob", {"shared.azure_blobs"}),
         ("jsonschema", {"shared.schemas"}),
         ("semantic_text_splitter", {"shared.splitting"}),
         ("durabletask.task", {"orchestrators.arrivals"}),

@@ -1,15 +1,16 @@
-"""Whether the app is up, and whether its settings let it call a model."""
+"""Whether the app is up, and whether its settings let it call a model and use storage."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import azure.functions as func
 
 from shared.errors import SettingsError
-from shared.settings import load_model_settings
+from shared.settings import load_model_settings, load_storage_settings
 
 
 async def health(req: func.HttpRequest) -> func.HttpResponse:
@@ -18,14 +19,23 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     A wrong setting is the same on every instance, so taking one out of rotation for it would help nobody.
     """
     del req
-    body: dict[str, Any]
-    try:
-        settings = load_model_settings(os.environ)
-    except SettingsError as exc:
-        body = {"status": "misconfigured", "problems": exc.problems}
-    else:
-        body = {
-            "status": "ok",
-            "model": {"provider": settings.provider, "name": settings.model, "api": settings.api},
-        }
+    body = health_of(os.environ)
     return func.HttpResponse(json.dumps(body), mimetype="application/json", headers={"Cache-Control": "no-store"})
+
+
+def health_of(env: Mapping[str, str]) -> dict[str, Any]:
+    """What the settings come to. Anybody may read it: it names no container and no account."""
+    problems: list[str] = []
+    body: dict[str, Any] = {"status": "ok"}
+    try:
+        model = load_model_settings(env)
+        body["model"] = {"provider": model.provider, "name": model.model, "api": model.api}
+    except SettingsError as exc:
+        problems += exc.problems
+    try:
+        storage = load_storage_settings(env)
+        if storage is not None:
+            body["storage"] = {"sources": len(storage.sources), "sinks": len(storage.sinks)}
+    except SettingsError as exc:
+        problems += exc.problems
+    return {"status": "misconfigured", "problems": problems} if problems else body

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.errors import SettingsError
-from shared.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, load_model_settings
+from shared.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, load_model_settings, load_storage_settings
 
 AZURE = {"AZURE_OPENAI_ENDPOINT": "https://res.openai.azure.com", "CHORUS_MODEL": "my-gpt"}
 SECRET = "sk-very-secret"
@@ -126,3 +126,119 @@ def test_a_blank_value_is_no_value() -> None:
 @pytest.mark.parametrize("show", [repr, str])
 def test_the_key_is_not_in_what_the_settings_print(show: Any) -> None:
     assert SECRET not in show(load_model_settings({"OPENAI_API_KEY": SECRET}))
+
+
+# Storage
+
+CONNECTION = f"DefaultEndpointsProtocol=https;AccountName=acc;AccountKey={SECRET};EndpointSuffix=core.windows.net"
+
+
+def storage_problems_of(env: dict[str, str]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_storage_settings(env)
+    assert SECRET not in str(caught.value)
+    return caught.value.problems
+
+
+def test_without_storage_there_are_no_storage_settings() -> None:
+    assert load_storage_settings({}) is None
+    assert load_storage_settings({"CHORUS_STORAGE": " ", "CHORUS_SINK_CONTAINERS": ""}) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UseDevelopmentStorage=true",
+        CONNECTION,
+        f"AccountName=acc;AccountKey={SECRET}",
+        f"BlobEndpoint=https://acc.blob.core.windows.net;SharedAccessSignature=sv=1&sig={SECRET};",
+        f"DefaultEndpointsProtocol=http;AccountName=d;AccountKey={SECRET};BlobEndpoint=http://127.0.0.1:10000/d;",
+    ],
+)
+def test_storage_is_a_connection_string_that_stays_secret(text: str) -> None:
+    settings = load_storage_settings({"CHORUS_STORAGE": text})
+
+    assert settings is not None
+    assert (settings.connection_string, settings.account_url) == (text, None)
+    assert text not in repr(settings)
+
+
+def test_storage_may_be_a_url_that_is_used_with_the_app_s_identity() -> None:
+    settings = load_storage_settings({"CHORUS_STORAGE": "https://acc.blob.core.windows.net"})
+
+    assert settings is not None
+    assert (settings.account_url, settings.connection_string) == ("https://acc.blob.core.windows.net", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SECRET, "CHORUS_STORAGE is not a URL"),
+        (f"http://acc.blob.core.windows.net/{SECRET}", "https"),
+        (f"https://acc.blob.core.windows.net/?sv=1&sig={SECRET}", "neither a connection string"),
+        (f"AccountKey={SECRET}", "neither a connection string"),
+        ("AccountName=acc", "neither a connection string"),
+        (f"DefaultEndpointsProtocol=http;AccountName=acc;AccountKey={SECRET}", "DefaultEndpointsProtocol=https"),
+        (f"AccountName=a;AccountKey={SECRET};BlobEndpoint=http://storage:10000/a", "BlobEndpoint in CHORUS_STORAGE"),
+        ("UseDevelopmentStorage=false", "neither a connection string"),
+    ],
+)
+def test_wrong_storage_is_named_without_its_value(text: str, said: str) -> None:
+    [problem] = storage_problems_of({"CHORUS_STORAGE": text})
+
+    assert said in problem
+
+
+def test_containers_are_those_that_are_named_and_no_other() -> None:
+    settings = load_storage_settings(
+        {
+            "CHORUS_STORAGE": CONNECTION,
+            "CHORUS_SOURCE_CONTAINERS": " documents ,more-documents,,documents",
+            "CHORUS_SINK_CONTAINERS": "results,archive",
+        }
+    )
+
+    assert settings is not None
+    assert (settings.sources, settings.sinks) == (("documents", "more-documents"), ("results", "archive"))
+    assert settings.default_sink == "results"
+    assert (settings.may_read("documents"), settings.may_read("results"), settings.may_read("doc")) == (
+        True,
+        False,
+        False,
+    )
+    assert (settings.may_write("archive"), settings.may_write("documents"), settings.may_write("")) == (
+        True,
+        False,
+        False,
+    )
+
+
+def test_without_sinks_there_is_no_default() -> None:
+    settings = load_storage_settings({"CHORUS_STORAGE": CONNECTION})
+
+    assert settings is not None
+    assert settings.default_sink is None
+
+
+@pytest.mark.parametrize(
+    "name", ["ab", "a" * 64, "Documents", "a--b", "-ab", "ab-", "a/b", "$web", "a b", SECRET + "!"]
+)
+def test_a_wrong_container_is_told_by_its_place(name: str) -> None:
+    [problem] = storage_problems_of({"CHORUS_STORAGE": CONNECTION, "CHORUS_SINK_CONTAINERS": f"results,{name}"})
+
+    assert problem.startswith("name 2 in CHORUS_SINK_CONTAINERS ")
+
+
+@pytest.mark.parametrize("name", ["chorus-payloads", "azure-webjobs-secrets", "azure-webjobs-hosts"])
+@pytest.mark.parametrize("setting", ["CHORUS_SOURCE_CONTAINERS", "CHORUS_SINK_CONTAINERS"])
+def test_containers_of_the_app_and_its_host_are_never_named(setting: str, name: str) -> None:
+    [problem] = storage_problems_of({"CHORUS_STORAGE": CONNECTION, setting: name})
+
+    assert problem.startswith(f"{setting} has {name!r}")
+
+
+@pytest.mark.parametrize("setting", ["CHORUS_SOURCE_CONTAINERS", "CHORUS_SINK_CONTAINERS"])
+def test_containers_without_storage_are_a_mistake(setting: str) -> None:
+    [problem] = storage_problems_of({setting: "documents"})
+
+    assert problem == f"CHORUS_STORAGE is not set, and {setting} names containers in it"

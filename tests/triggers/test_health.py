@@ -14,6 +14,9 @@ NAMES = (
     "OPENAI_BASE_URL",
     "CHORUS_MODEL",
     "CHORUS_MODEL_API",
+    "CHORUS_STORAGE",
+    "CHORUS_SOURCE_CONTAINERS",
+    "CHORUS_SINK_CONTAINERS",
 )
 
 
@@ -69,6 +72,8 @@ async def test_with_settings_it_says_which_model_and_no_secret(
         ({"AZURE_OPENAI_ENDPOINT": SECRET}, ["AZURE_OPENAI_ENDPOINT", "CHORUS_MODEL"]),
         ({"OPENAI_BASE_URL": f"http://llm.example/v1?key={SECRET}"}, ["OPENAI_BASE_URL"]),
         ({"OPENAI_API_KEY": SECRET, "CHORUS_MODEL_API": "old"}, ["CHORUS_MODEL_API"]),
+        ({"OPENAI_API_KEY": SECRET, "CHORUS_STORAGE": f"AccountKey={SECRET}"}, ["CHORUS_STORAGE"]),
+        ({"CHORUS_SOURCE_CONTAINERS": SECRET.upper()}, ["OPENAI_API_KEY", "CHORUS_SOURCE_CONTAINERS", "CHORUS_STORAGE"]),
     ],
 )
 async def test_with_a_missing_or_wrong_setting_it_names_it_and_shows_no_secret(
@@ -82,4 +87,16 @@ async def test_with_a_missing_or_wrong_setting_it_names_it_and_shows_no_secret(
     assert body["status"] == "misconfigured"
     assert len(body["problems"]) == len(named)
     assert all(name in problem for name, problem in zip(named, body["problems"], strict=True))
+    assert SECRET.encode() not in answer.get_body()
+
+
+async def test_with_storage_it_says_how_many_containers_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("CHORUS_STORAGE", f"AccountName=acc;AccountKey={SECRET}")
+    monkeypatch.setenv("CHORUS_SOURCE_CONTAINERS", "documents, more")
+    monkeypatch.setenv("CHORUS_SINK_CONTAINERS", "results")
+
+    answer, body = await ask()
+
+    assert (body["status"], body["storage"]) == ("ok", {"sources": 2, "sinks": 1})
     assert SECRET.encode() not in answer.get_body()
