@@ -12,7 +12,7 @@ import azure.functions as func
 
 from shared import deferred
 from shared.errors import SettingsError
-from shared.settings import load_model_settings
+from shared.settings import load_model_settings, load_storage_settings
 
 # Outputs of models and callers' schemas are arbitrary JSON. In the SDK's loose mode, an object in them with the keys
 # __class__, __module__ and __data__ would be taken for a Python object to rebuild, and could fail the orchestration.
@@ -53,3 +53,11 @@ try:
     load_model_settings(os.environ)
 except SettingsError as exc:
     logging.getLogger("chorus").warning("The app starts, but its agents will fail: %s", exc)
+
+try:
+    if storage := load_storage_settings(os.environ):
+        from shared.payload_store import payloads_in
+
+        app.configure_large_payloads(payload_store=payloads_in(storage))
+except SettingsError as exc:
+    logging.getLogger("chorus").warning("The app starts, but without storage: %s", exc)
