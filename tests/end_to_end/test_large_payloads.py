@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,7 +13,7 @@ import pytest_asyncio
 from local_host.azurite import azurite_settings, running_azurite
 from shared.azure_blobs import AzureBlobs
 from shared.settings import PAYLOADS_CONTAINER, load_storage_settings
-from tests.end_to_end.conftest import JSON, RUN_LIMIT_S, Chorus, running_chorus
+from tests.end_to_end.conftest import JSON, POLL_S, RUN_LIMIT_S, Chorus, running_chorus
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -108,19 +107,22 @@ async def test_a_text_that_looks_like_a_reference_is_not_followed(stored: Chorus
 
 
 @pytest.mark.parametrize("reference", REFERENCES)
-async def test_not_even_an_event_that_is_a_reference_is_followed(stored: Chorus, reference: str) -> None:
-    """A whole payload that is a text: only those who hold the key of the management API can send one."""
-    body = {"input": "Slow. [[fault:slow:1]]", "sections": [{"name": "a", "instructions": "Say it."}]}
-    run_id = await stored.start("sectioning", body)
-    for event in ("cancel", "no-such-event"):
-        await raised(stored, run_id, event, reference)
+async def test_not_even_a_whole_input_that_is_a_reference_is_followed(stored: Chorus, reference: str) -> None:
+    """Only those who hold the key of the management API can send one. The orchestration says what it got instead."""
+    instance = f"by-hand-{REFERENCES.index(reference)}"
+    await stored.start_by_hand("sectioning", instance, reference)
 
-    await stored.result(run_id)
+    told = await ended(stored, instance)
 
-    assert SECRET not in await management(stored, run_id)
+    assert SECRET not in told
+    assert json.loads(told)["runtimeStatus"] == "Failed"
+    assert reference.strip('"')[:20] in json.loads(told)["output"]
 
 
-async def raised(chorus: Chorus, run_id: str, event: str, payload: Any) -> None:
-    url = f"{chorus.base_url}/runtime/webhooks/durabletask/instances/{run_id}/raiseEvent/{event}"
-    async with asyncio.timeout(RUN_LIMIT_S), chorus.session.post(url, json=payload) as answer:
-        assert answer.status in {202, 410}, await answer.text()
+async def ended(chorus: Chorus, instance: str) -> str:
+    async with asyncio.timeout(RUN_LIMIT_S):
+        while True:
+            told = await management(chorus, instance)
+            if json.loads(told)["runtimeStatus"] not in {"Pending", "Running"}:
+                return told
+            await asyncio.sleep(POLL_S)
