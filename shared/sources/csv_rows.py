@@ -84,11 +84,6 @@ def _record(fields: Sequence[str], header: Sequence[str], chosen: Sequence[Colum
     return Record(end, json.dumps(values, ensure_ascii=False, separators=(",", ":")))
 
 
-def _too_long() -> DocumentUnreadable:
-    reason = f"a row has more than {MAX_RECORD_BYTES:,} bytes, so this and the rows after it are not read"
-    return DocumentUnreadable(f"{reason}: is a quote not closed?")
-
-
 class Row(NamedTuple):
     """The fields of a row, or the problem with it."""
 
@@ -97,26 +92,17 @@ class Row(NamedTuple):
 
 
 class RowReader:
-    """Rows of a stream. `end` is the offset after the last.
-
-    The parser is not asynchronous, and takes as many lines as a row has: so there is always enough of the stream ahead
-    of it for the longest row, or all that is left. An error of the stream counts when the rows before it are read.
-    """
+    """Rows of a stream, from `offset`."""
 
     def __init__(self, stream: Stream, offset: int, delimiter: str) -> None:
-        self.end = offset
-        self._encoding = stream.encoding
-        self._pieces = stream.pieces
-        self._cutter = LineCutter(offset, MAX_RECORD_BYTES)
-        self._ahead = deque[bytes]()
-        self._ahead_bytes = 0
-        self._has_more = True
-        self._cut_off: PermanentAgentError | None = None
-        self._taken_bytes = 0
-        self._problem: str | None = None
-        self._is_at_start = offset == 0
+        self._ahead = LinesAhead(stream, offset)
         # Not strict, an unclosed quote would silently make the rest of the blob one field.
-        self._parser = csv.reader(self._taken(), delimiter=delimiter, strict=True)
+        self._parser = csv.reader(self._ahead.lines(), delimiter=delimiter, strict=True)
+
+    @property
+    def end(self) -> int:
+        """The offset after the last row."""
+        return self._ahead.end
 
     async def all(self) -> AsyncIterator[Row]:
         """The rows to the end, without those that have no field."""
@@ -126,18 +112,41 @@ class RowReader:
     async def next(self) -> Row | None:
         """The next row, None at the end; `DocumentUnreadable` if it is so long that its end cannot be found."""
         while True:
-            await self._look_ahead()
-            self._taken_bytes, self._problem = 0, None
+            await self._ahead.begin_row()
             try:
                 fields = next(self._parser, None)
             except csv.Error as exc:
                 return Row([], f"its quotes are not those of CSV ({exc})")
             if fields is None:
                 return None
-            if fields or self._problem:
-                return Row(fields, self._problem)
+            if fields or self._ahead.problem:
+                return Row(fields, self._ahead.problem)
 
-    async def _look_ahead(self) -> None:
+
+class LinesAhead:
+    """What a parser that is not asynchronous takes its lines from: as many as a row has, and a row may have many.
+
+    There is always enough of the stream in memory for the longest row, or all that is left. An error of the stream
+    counts once the rows before it are read. `end` is the offset after the lines that were taken, and `problem` why one
+    of this row is no text.
+    """
+
+    def __init__(self, stream: Stream, offset: int) -> None:
+        self.end = offset
+        self.problem: str | None = None
+        self._encoding = stream.encoding
+        self._pieces = stream.pieces
+        self._cutter = LineCutter(offset, MAX_RECORD_BYTES)
+        self._ahead = deque[bytes]()
+        self._ahead_bytes = 0
+        self._row_bytes = 0
+        self._has_more = True
+        self._cut_off: PermanentAgentError | None = None
+        self._is_at_start = offset == 0
+
+    async def begin_row(self) -> None:
+        """Have enough for a row."""
+        self._row_bytes, self.problem = 0, None
         while self._has_more and self._ahead_bytes <= MAX_RECORD_BYTES:
             try:
                 piece = await anext(self._pieces, None)
@@ -148,7 +157,8 @@ class RowReader:
                 self._ahead.append(piece)
                 self._ahead_bytes += len(piece)
 
-    def _taken(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
+        """The lines; `DocumentUnreadable` within a row that is too long."""
         while self._ahead:
             piece = self._ahead.popleft()
             self._ahead_bytes -= len(piece)
@@ -162,8 +172,8 @@ class RowReader:
             yield self._checked(line)
 
     def _checked(self, line: Line) -> str:
-        self._taken_bytes += len(line.data or b"")
-        if line.data is None or self._taken_bytes > MAX_RECORD_BYTES:
+        self._row_bytes += len(line.data or b"")
+        if line.data is None or self._row_bytes > MAX_RECORD_BYTES:
             raise _too_long()
         self.end = line.end
         return self._text(line.data)
@@ -174,5 +184,10 @@ class RowReader:
         try:
             return decoded_line(data, self._encoding)
         except DocumentUnreadable as exc:
-            self._problem = exc.message
+            self.problem = exc.message
             return data.decode(errors="replace")
+
+
+def _too_long() -> DocumentUnreadable:
+    reason = f"a row has more than {MAX_RECORD_BYTES:,} bytes, so this and the rows after it are not read"
+    return DocumentUnreadable(f"{reason}: is a quote not closed?")
