@@ -138,30 +138,43 @@ class Planner:
 
     async def _plan_blobs(self, source: BlobSource) -> PlanCursor | None:
         """Plan blobs until the step is over: where the next goes on, in a blob, after one, or after a listing."""
-        after, last, begun = self._cursor.after, self._cursor.last, self._cursor.blob
-        if begun is not None:
-            head = await self._head(source, _info_of(begun), RESUMED_HEAD_BYTES)
-            left = await self._take_records(source, begun, head)
-            if left is not None:
-                return PlanCursor(after=after, last=last, blob=left)
-        while True:
-            if self._is_complete:
-                return None
+        after, last = self._cursor.after, self._cursor.last
+        if (left := await self._finish_begun_blob(source)) is not None:
+            return PlanCursor(after=after, last=last, blob=left)
+        while not self._is_complete:
             if self._is_over:
                 return PlanCursor(after=after, last=last)
             listing = await self._blobs.listed(source.container, source.prefix, after=after, most=LISTED_AT_ONCE)
-            async with aclosing(self._read_heads(source, self._chosen(source, listing.blobs, last))) as chosen:
-                async for blob, head in chosen:
-                    if self._is_complete or self._is_over:
-                        return None if self._is_complete else PlanCursor(after=after, last=last)
-                    left = await self._take_blob(source, blob, head)
-                    last = blob.name
-                    if left is not None:
-                        return PlanCursor(after=after, last=last, blob=left)
+            left = await self._plan_listed(source, self._chosen(source, listing.blobs, last))
+            if self._is_complete:
+                return None
+            if left is not None:
+                return left.model_copy(update={"after": after})
             self._listed += len(listing.blobs)
             after, last = listing.after, None
             if after is None:
                 return None
+        return None
+
+    async def _plan_listed(self, source: BlobSource, chosen: Iterator[BlobInfo]) -> PlanCursor | None:
+        """Plan the blobs of a listing; if the step is over before its end, where it has left it."""
+        last: str | None = None
+        async with aclosing(self._read_heads(source, chosen)) as heads:
+            async for blob, head in heads:
+                if last is not None and self._has_enough:
+                    return PlanCursor(last=last)
+                left = await self._take_blob(source, blob, head)
+                last = blob.name
+                if left is not None:
+                    return PlanCursor(last=last, blob=left)
+        return None
+
+    async def _finish_begun_blob(self, source: BlobSource) -> OpenBlob | None:
+        """Plan the rest of the blob that the step before has begun, if it has; what is left once more."""
+        begun = self._cursor.blob
+        if begun is None:
+            return None
+        return await self._take_records(source, begun, await self._head(source, _info_of(begun), RESUMED_HEAD_BYTES))
 
     def _chosen(self, source: BlobSource, listed: Sequence[BlobInfo], last: str | None) -> Iterator[BlobInfo]:
         """The blobs after `last` that fit the source's pattern; neither folders nor what this run has written."""
@@ -254,6 +267,10 @@ class Planner:
     @property
     def _is_complete(self) -> bool:
         return self._limit is not None and self._works.totals.documents >= self._limit
+
+    @property
+    def _has_enough(self) -> bool:
+        return self._is_complete or self._is_over
 
     @property
     def _is_over(self) -> bool:

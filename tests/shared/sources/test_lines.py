@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ def test_lines_are_the_same_in_any_pieces_and_end_where_they_say(data: bytes, si
 
     assert [(line.data or b"").decode("latin-1") for line in found] == expected
     ends = [0, *(line.end - offset for line in found)]
-    assert [data[start:end] for start, end in zip(ends, ends[1:], strict=False)] == [line.data for line in found]
+    assert [data[start:end] for start, end in pairwise(ends)] == [line.data for line in found]
 
 
 @given(data=DATA, size=st.integers(1, 9), most=st.integers(1, 4))
