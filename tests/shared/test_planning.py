@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import tracemalloc
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -394,7 +395,7 @@ def test_a_plan_is_the_same_in_any_steps(
         assert await told(many, stepped[-1]) == await told(one, whole[0])
         names = [[(unit.name, len(unit.works)) for unit in units_of(b, whole[0].pages)] for b in (one, many)]
         assert names[0] == names[1]
-        for step, after in zip(stepped, stepped[1:], strict=False):
+        for step, after in pairwise(stepped):
             assert after.works - step.works <= max(step_works, 1) + 12
 
     asyncio.run(both())
@@ -450,7 +451,7 @@ async def test_blobs_that_are_read_are_read_side_by_side() -> None:
 
 
 async def test_a_blob_that_is_gone_between_steps_does_not_confuse_the_listing() -> None:
-    blobs = MemoryBlobs({"docs": {name: b"x" for name in "abcd"}})
+    blobs = MemoryBlobs({"docs": dict.fromkeys("abcd", b"x")})
     first = await plan(blobs, PlanInput(folder=FOLDER, request=request({})), StepBounds(works=2))
     del blobs.containers["docs"]["b"]
     done = await plan(blobs, PlanInput(folder=FOLDER, cursor=first.cursor))
