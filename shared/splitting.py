@@ -28,6 +28,23 @@ class Span(NamedTuple):
     end: int
 
 
+class Part(NamedTuple):
+    """A span with the numbers, from 1, of the first and the last line that it has all or some of."""
+
+    span: Span
+    first_line: int
+    last_line: int
+
+
+def parts_of(text: str, unit: Unit, size: int, overlap: int) -> list[Part]:
+    """The spans of `text` and their lines; none if it fits into `size` units, and stays whole."""
+    spans = spans_of(text, unit, size, overlap)
+    if spans == [Span(0, len(text))]:
+        return []
+    starts = line_starts(text)
+    return [Part(span, *lines_of(span, starts)) for span in spans]
+
+
 def spans_of(text: str, unit: Unit, size: int, overlap: int) -> list[Span]:
     """The spans of `text`, in its order: one if it fits into `size` units.
 

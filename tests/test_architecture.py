@@ -309,6 +309,7 @@ PARAMETERS = {
     "orchestrator": [["context"]],
     "http_trigger": [["req"]],
     "client_http_trigger": [["req", "client"]],
+    "activity": [["given"]],
     "client_activity": [["call", "client"], ["given", "client"]],
 }
 
@@ -385,7 +386,9 @@ def test_durable_functions_are_registered_under_their_durable_names(loaded_app: 
     assert set(triggers_of(loaded_app, "orchestrationTrigger")) == {
         names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_ATTEMPT,
     }  # fmt: skip
-    assert set(triggers_of(loaded_app, "activityTrigger")) == {names.CALL_AGENT, names.STOP_CALLS}
+    assert set(triggers_of(loaded_app, "activityTrigger")) == {
+        names.CALL_AGENT, names.STOP_CALLS, names.PLAN_DOCUMENTS,
+    }  # fmt: skip
 
 
 def test_a_pattern_s_name_is_its_orchestration_s(loaded_app: dict[str, Any]) -> None:

@@ -58,7 +58,7 @@ class BlobSource(Contract):
     format: SourceFormat = "text"
     encoding: Annotated[str, StringConstraints(max_length=40), AfterValidator(_known_encoding)] | None = None
     columns: Annotated[list[ColumnName], Field(min_length=1, max_length=200)] | None = None
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    delimiter: Annotated[str, StringConstraints(pattern=r'^[^"\r\n]$')] | None = None
     path: Annotated[str, StringConstraints(max_length=500)] | None = None
 
     @model_validator(mode="after")

@@ -17,6 +17,8 @@ from shared.contracts.policy import Interruption, RunPolicy
 
 PAGE_UNITS = 250
 """Units of a page at most, and so calls of a shard, but for retries, hedges and documents of a batch called alone."""
+PAGE_WORKS = 2_500
+"""Works of a page at most: all of them pass through the history of its shard, by name and place."""
 
 
 class RunFolder(Contract):
@@ -66,7 +68,7 @@ class DocumentWork(Contract):
     """A document or a part of one: its text, and what its agent is told and its result says of its origin.
 
     `document` is the id; `part` (from 1) `of` and the lines are those of a split document, `blob` and `record` (from
-    1) name the source.
+    1) name the source. A document with a `problem` cannot be read: it fails with it, and no model is asked.
     """
 
     text: TextPlace
@@ -77,6 +79,7 @@ class DocumentWork(Contract):
     last_line: int | None = None
     blob: str | None = None
     record: int | None = None
+    problem: str | None = None
 
 
 class Unit(Contract):
