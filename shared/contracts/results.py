@@ -9,7 +9,6 @@ from pydantic import Field, JsonValue
 
 from shared.contracts.base import Contract
 from shared.contracts.branch import BranchError, BranchStatus, Usage
-from shared.contracts.run import Pattern, RunStatus
 from shared.contracts.storage import StoredFiles
 from shared.contracts.work import RunFolder, Tally
 
@@ -91,7 +90,8 @@ class FinishMap(Contract):
     """The input of `finish_map`: the account of the run so far.
 
     `documents` are those of the plan, and `tally` what the shards counted: its `usage` and `reused` are taken over,
-    the other counts are those of the files. `undecided` is said of works that no shard decided.
+    the other counts are those of the files. `undecided` is said of works that no shard decided. `status` is the run's,
+    if it is known so early.
     """
 
     folder: RunFolder
@@ -99,7 +99,7 @@ class FinishMap(Contract):
     documents: int
     tally: Tally = Tally()
     undecided: Undecided
-    status: RunStatus | None = None
+    status: str | None = None
     started_at: datetime
     ended_at: datetime
     redrive_of: RunFolder | None = None
@@ -136,9 +136,9 @@ class Manifest(Contract):
     """The file manifest.json: what a map came to, and its files by their names in the run's folder."""
 
     run_id: str
-    pattern: Pattern = "map_reduce"
+    pattern: str = "map_reduce"
     redrive_of: str | None = None
-    status: RunStatus | None = None
+    status: str | None = None
     started_at: datetime
     ended_at: datetime
     source: JsonValue = None
