@@ -66,7 +66,7 @@ class DocumentWork(Contract):
     """A document or a part of one: its text, and what its agent is told and its result says of its origin.
 
     `document` is the id; `part` (from 1) `of` and the lines are those of a split document, `blob` and `record` (from
-    1) name the source.
+    1) name the source. `problem` says why the document cannot be read, if that was seen when it was planned.
     """
 
     text: TextPlace
@@ -77,6 +77,14 @@ class DocumentWork(Contract):
     last_line: int | None = None
     blob: str | None = None
     record: int | None = None
+    problem: str | None = None
+
+    @property
+    def lines(self) -> str | None:
+        """Its lines in short: `120-240`, or `7`; None for a whole document."""
+        if self.first_line is None or self.last_line is None:
+            return None
+        return f"{self.first_line}" if self.first_line == self.last_line else f"{self.first_line}-{self.last_line}"
 
 
 class Unit(Contract):

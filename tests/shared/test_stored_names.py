@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from shared.contracts.work import RunFolder
 from shared.stored_names import MAX_WORK_CHARS, document_blob, page_blob, summary_blob, work_path
 
-PIECES = st.sampled_from(["a", "A", "/", "//", ".", "..", "~", "%", "%2F", "%7E", "#", "+", " ", "ü", "\\", "?", "&", "é"])
+PIECES = st.sampled_from(
+    ["a", "A", "/", "//", ".", "..", "~", "%", "%2F", "%7E", "#", "+", " ", "ü", "\\", "?", "&", "é"]
+)
 HOSTILE = st.lists(PIECES, max_size=12).map("".join) | st.text(alphabet=st.characters(exclude_categories=["Cs"]))
 PLAIN = re.compile(r"[A-Za-z0-9._/+#%~-]*")
 
