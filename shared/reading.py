@@ -155,9 +155,8 @@ async def _answered(
         reply, outputs = await _ask_about_all(model, call, request.agent, materials)
     if reply.error is not None:
         return UnitReply(error=reply.error, retry_after_s=reply.retry_after_s, usage=reply.usage)
-    container = None if request.source is None else request.source.container
     batch = call.unit.name if len(materials) > 1 else None
-    answered = Answered(reply, batch, call.attempt, container, datetime.now(UTC))
+    answered = Answered(reply, batch, call.attempt, request.container, datetime.now(UTC))
     results = [
         success(materials[number - 1], output, usage, answered)
         for (number, output), usage in zip(outputs.items(), _shares(reply.usage, len(outputs)), strict=True)

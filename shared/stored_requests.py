@@ -29,6 +29,11 @@ class StoredRequest(Contract):
         """The agent that reads each document."""
         return self.map.with_defaults(self.defaults)
 
+    @property
+    def container(self) -> str | None:
+        """Where the documents are, unless they came with the request."""
+        return None if self.source is None else self.source.container
+
 
 async def stored_request(blobs: Blobs, folder: RunFolder) -> StoredRequest:
     """The request in a run's folder."""

@@ -14,6 +14,8 @@ from shared.contracts.work import RunFolder, Tally
 
 MAX_MISSING_TOLD = 1_000
 """Names of works without an answer that are told one by one."""
+MAX_MISSING_CHARS = 50_000
+"""Of these names together where they go through history: a blob's name may have a thousand."""
 
 
 class TextSource(Contract):
@@ -86,22 +88,28 @@ class Undecided(Contract):
     error: BranchError
 
 
+ENDED_BEFORE = Undecided(
+    status="cancelled",
+    error=BranchError(code="cancelled", message="the run ended before it was decided", retriable=True),
+)
+
+
 class FinishMap(Contract):
     """The input of `finish_map`: the account of the run so far.
 
-    `documents` are those of the plan, and `tally` what the shards counted: its `usage` and `reused` are taken over,
-    the other counts are those of the files. `undecided` is said of works that no shard decided. `status` is the run's,
-    if it is known so early.
+    `documents` are those of the plan, `tally` what the shards counted: its `usage` and `reused` are taken over, its
+    other counts are not, because the files have them. `undecided` is said of works that no shard decided. `status` is
+    the run's, if it is known so early.
     """
 
     folder: RunFolder
     pages: int
-    documents: int
-    tally: Tally = Tally()
-    undecided: Undecided
+    documents: int | None = None
+    tally: Tally | None = None
+    undecided: Undecided = ENDED_BEFORE
     status: str | None = None
-    started_at: datetime
-    ended_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
     redrive_of: RunFolder | None = None
 
 
@@ -139,7 +147,7 @@ class Manifest(Contract):
     pattern: str = "map_reduce"
     redrive_of: str | None = None
     status: str | None = None
-    started_at: datetime
+    started_at: datetime | None = None
     ended_at: datetime
     source: JsonValue = None
     pages: int
