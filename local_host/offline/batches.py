@@ -58,9 +58,12 @@ def _asked(schema: Any) -> Batch | None:
 
 def _with_definitions(answer: Any, schema: Json) -> Any:
     """The schema of an answer as one of its own: references lead into the definitions of the whole."""
-    if not isinstance(answer, dict) or "$defs" not in schema:
+    definitions = schema.get("$defs")
+    if not isinstance(answer, dict) or not isinstance(definitions, dict):
         return answer
-    return {**answer, "$defs": schema["$defs"]}
+    named = str(answer.get("$ref", "")).removeprefix("#/$defs/")
+    own = definitions.get(named) if answer.keys() == {"$ref"} else answer
+    return {**(own if isinstance(own, dict) else answer), "$defs": definitions}
 
 
 def _alone(material: Material, block: Block) -> Material:
