@@ -10,7 +10,7 @@ from typing import Any
 from shared.contracts.branch import AgentReply, BranchError, Usage
 from shared.contracts.results import DocumentResult
 from shared.contracts.work import DocumentWork, Page, RunFolder, TextPlace, Unit, UnitCall, Work, WorkFailure
-from shared.document_results import Answered, Material, document_of, line_of, result_in, success
+from shared.document_results import Answered, Material, document_of, failure, line_of, result_in, success
 from shared.stored_names import document_blob, page_blob
 from tests.shared.memory_blobs import MemoryBlobs
 
@@ -72,6 +72,13 @@ def put_answer(blobs: MemoryBlobs, name: str, output: Any = "fine", where: RunFo
     usage = Usage(model_calls=1, input_tokens=10, output_tokens=2, total_tokens=12)
     answered = Answered(AgentReply(output=output, model="m"), None, 1, "documents", datetime.now(UTC))
     line = line_of(success(Material(made, document_of(made), "text"), output, usage, answered))
+    put(blobs, document_blob(where, name), line)
+    return line
+
+
+def put_failure(blobs: MemoryBlobs, name: str, where: RunFolder = FOLDER) -> bytes:
+    """Write the failure of a work as the closing of its page would."""
+    line = line_of(failure(work(name), failed(name), "documents", datetime.now(UTC)))
     put(blobs, document_blob(where, name), line)
     return line
 
