@@ -112,8 +112,8 @@ def _summary_of_failures(given: ClosePage, works: int) -> PageSummary:
     )
 
 
-def _told(failed: WorkFailure, container: str | None) -> Fallback:
-    return lambda work: failure(work, failed, container, datetime.now(UTC))
+def _told(failed: WorkFailure, container: str | None, ended_at: datetime | None = None) -> Fallback:
+    return lambda work: failure(work, failed, container, ended_at or datetime.now(UTC))
 
 
 async def _write_failures(
@@ -238,7 +238,7 @@ async def _left_open(blobs: Blobs, given: FinishMap, number: int, source_contain
     page = (await found_page(blobs, given.folder, given.redrive_of, number)).page
     works = [work for unit in page.units for work in unit.works]
     undecided = WorkFailure(name="", status=given.undecided.status, error=given.undecided.error)
-    fallback = _told(undecided, source_container)
+    fallback = _told(undecided, source_container, given.ended_at)
     was_opened = await _is_there(blobs, given.folder.container, opened_blob(given.folder, MAP_STAGE, number))
     return await _compiled(blobs, given.folder, number, works, fallback, closes=False, has_results=was_opened)
 
