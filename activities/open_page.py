@@ -7,7 +7,7 @@ from typing import Any
 from activities.storage import shared_blobs
 from shared.contracts.base import restored
 from shared.contracts.work import OpenPage
-from shared.pages import opened_page
+from shared.opened_pages import opened_page
 
 
 async def open_page(given: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from activities.call_agent import shared_model
 from activities.in_flight import CallGivenUpError
+from activities.names import unit_call_id
 from activities.storage import shared_blobs
 from activities.wanted import given_up, while_wanted
 from shared.agent import FAILED_CALL, error_of
@@ -28,8 +29,9 @@ async def read_documents(given: dict[str, Any], client: str) -> dict[str, Any]:
     `client` is the configuration of a durable client, as that of `call_agent`.
     """
     call = restored(UnitCall, given)
+    name = unit_call_id(call.instance, call.unit.name, call.attempt)
     try:
-        reply = await while_wanted(client, call.folder.run_id, call.instance, answer(call, os.environ))
+        reply = await while_wanted(client, call.folder.run_id, call.instance, answer(call, os.environ), call=name)
     except CallGivenUpError as exc:
         reply = UnitReply(error=given_up(exc), usage=FAILED_CALL)
     return reply.model_dump(mode="json")

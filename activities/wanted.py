@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("chorus.agent")
 
 
-async def while_wanted[T](client: str, run_id: str, instance: str, work: Awaitable[T]) -> T:
+async def while_wanted[T](client: str, run_id: str, instance: str, work: Awaitable[T], *, call: str | None = None) -> T:
     """What `work` comes to for the orchestration `instance` of a run; `CallGivenUpError` once nobody waits for it.
 
-    `client` is the configuration of a durable client: to open one costs more than all the rest of a quick call, so
-    only a call that takes long does.
+    `call` is its id among the calls in flight, if the orchestration waits for several. `client` is the configuration
+    of a durable client: to open one costs more than all the rest of a quick call, so only a call that takes long does.
     """
-    return await IN_FLIGHT.answer(instance, work, lambda: is_wanted(client, run_id, instance))
+    return await IN_FLIGHT.answer(call or instance, work, lambda: is_wanted(client, run_id, instance))
 
 
 def given_up(error: CallGivenUpError) -> BranchError:

@@ -32,7 +32,7 @@ from shared.contracts.storage import StoredFiles
 from shared.contracts.work import ClosePage, RunFolder, Tally, Work, WorkFailure
 from shared.document_results import failure, line_of, result_in
 from shared.errors import CallFailed, DocumentGone
-from shared.pages import found_page, found_request, stored_page
+from shared.opened_pages import found_page, found_request, stored_page
 from shared.stored_names import (
     MAP_STAGE,
     document_blob,

@@ -66,7 +66,7 @@ class DocumentWork(Contract):
     """A document or a part of one: its text, and what its agent is told and its result says of its origin.
 
     `document` is the id; `part` (from 1) `of` and the lines are those of a split document, `blob` and `record` (from
-    1) name the source. `problem` says why the document cannot be read, if that was seen when it was planned.
+    1) name the source. A document with a `problem` cannot be read: it fails with it, and no model is asked.
     """
 
     text: TextPlace

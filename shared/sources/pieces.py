@@ -94,7 +94,9 @@ class Gunzip:
             raise DocumentUnreadable(f"it is gzip that cannot be decompressed ({exc}): upload it again") from exc
         self._made += len(part)
         if self._made > self._most:
-            raise DocumentUnreadable(f"decompressed, it is more than {self._most:,} bytes: divide it into several blobs")
+            raise DocumentUnreadable(
+                f"decompressed, it is more than {self._most:,} bytes: divide it into several blobs"
+            )
         return part, self._member.unconsumed_tail or self._member.unused_data
 
 

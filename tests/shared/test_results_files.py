@@ -15,7 +15,7 @@ from shared.contracts.results import FinishedMap, FinishMap, Manifest, PageSumma
 from shared.contracts.work import ClosePage, OpenPage, RunFolder, Tally, WorkFailure
 from shared.document_results import result_in
 from shared.errors import StorageUnavailable
-from shared.pages import opened_page
+from shared.opened_pages import opened_page
 from shared.results_files import closed_page, finished_map
 from shared.stored_names import document_blob, page_blob, summary_blob
 from tests.shared.memory_blobs import MemoryBlobs

@@ -5,7 +5,7 @@ import pytest
 from shared.contracts.work import OpenedPage, OpenPage, RunFolder, TextPlace
 from shared.document_results import document_of
 from shared.errors import DocumentGone
-from shared.pages import found_request, opened_page, stored_page
+from shared.opened_pages import found_request, opened_page, stored_page
 from shared.stored_names import document_blob, opened_blob, page_blob
 from tests.shared.memory_blobs import MemoryBlobs
 from tests.shared.stored_runs import (
