@@ -35,14 +35,21 @@ async def test_no_more_than_so_many_are_worked_on_at_a_time(most: int) -> None:
 
 async def test_an_error_ends_the_others() -> None:
     begun: list[int] = []
+    ended: list[int] = []
 
     async def work(number: int) -> None:
         begun.append(number)
         if number == 1:
             raise LookupError("one")
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(number)
 
     with pytest.raises(LookupError):
         async with asyncio.timeout(10):
             await at_once(work, range(10), 2)
-    assert begun == [0, 1]
+    await asyncio.sleep(0)
+
+    assert len(begun) < 10
+    assert sorted([1, *ended]) == begun
