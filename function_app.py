@@ -49,6 +49,10 @@ app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.agent_
 with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.call_agent:call_agent")))
 with_client(app.activity_trigger("given")(deferred.client_activity("activities.stop_calls:stop_calls")))
 app.activity_trigger("given")(deferred.activity("activities.plan_documents:plan_documents"))
+app.activity_trigger("given")(deferred.activity("activities.open_page:open_page"))
+with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.read_documents:read_documents")))
+app.activity_trigger("given")(deferred.activity("activities.close_page:close_page"))
+app.activity_trigger("given")(deferred.activity("activities.finish_map:finish_map"))
 
 try:
     load_model_settings(os.environ)

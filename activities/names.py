@@ -49,3 +49,8 @@ def attempt_of(instance_id: str) -> tuple[str, bool]:
 def children_prefix(run_id: str) -> str:
     """What the instance ids of a run's children start with."""
     return f"{run_id}:"
+
+
+def unit_call_id(shard: str, unit: str, number: int) -> str:
+    """Names call `number` (from 1) of a shard for a unit: an activity, so no instance has this id."""
+    return f"{shard}/{unit}~{number}"

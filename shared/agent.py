@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pydantic import JsonValue
@@ -16,19 +17,25 @@ from shared.model_client import Completion, Model
 from shared.prompts import repair_prompt
 from shared.schemas import first_violation
 
+type Check = Callable[[AgentSpec, Completion], tuple[JsonValue, str | None]]
+"""What gives an answer's value, and how it breaks what was asked for (None when it fits)."""
+
 FAILED_CALL = Usage(model_calls=1)
 """What a call counts for that the service did not account for."""
 
 
-async def run_agent(model: Model, call: AgentCall) -> AgentReply:
-    """Answer `call` within its deadline. Failures are data; the usage counts every call that was made."""
+async def run_agent(model: Model, call: AgentCall, check: Check | None = None) -> AgentReply:
+    """Answer `call` within its deadline. Failures are data; the usage counts every call that was made.
+
+    A structured answer is held to the agent's schema as a whole, or to `check`.
+    """
     spent: list[Usage] = []
     try:
         completion = await _complete(model, call, call.prompt, spent)
         if call.agent.output_schema is None:
             output: JsonValue = _answer_text(completion)
         else:
-            completion, output = await _structured(model, call, completion, spent)
+            completion, output = await _structured(model, call, completion, spent, check or checked)
     except AgentError as exc:
         return AgentReply(error=error_of(exc), retry_after_s=exc.retry_after_s, usage=_sum(spent))
     return AgentReply(output=output, usage=_sum(spent), model=completion.model, truncated=completion.truncated)
@@ -51,9 +58,9 @@ async def _complete(model: Model, call: AgentCall, prompt: str, spent: list[Usag
 
 
 async def _structured(
-    model: Model, call: AgentCall, first: Completion, spent: list[Usage]
+    model: Model, call: AgentCall, first: Completion, spent: list[Usage], check: Check
 ) -> tuple[Completion, JsonValue]:
-    output, violation = await asyncio.to_thread(checked, call.agent, first)
+    output, violation = await asyncio.to_thread(check, call.agent, first)
     if violation is None:
         return first, output
     if call.max_tokens is not None and first.usage.total_tokens >= call.max_tokens:
@@ -63,7 +70,7 @@ async def _structured(
     second = await _complete(
         model, call, repair_prompt(call.prompt, first.text, violation, call.agent.output_schema), spent
     )
-    output, violation = await asyncio.to_thread(checked, call.agent, second)
+    output, violation = await asyncio.to_thread(check, call.agent, second)
     if violation is not None:
         raise InvalidOutput(f"the answer does not fit the output schema, also after one repair: {violation}")
     return second, output
@@ -78,6 +85,16 @@ def _answer_text(completion: Completion) -> str:
 
 def checked(agent: AgentSpec, completion: Completion) -> tuple[JsonValue, str | None]:
     """The answer's value, and how it breaks the agent's schema (None when it fits)."""
+    value, violation = parsed(completion)
+    if violation is not None:
+        return None, violation
+    if problem := problem_with(value):
+        return None, f"not usable JSON: {problem}"
+    return value, first_violation(value, agent.output_schema or {})
+
+
+def parsed(completion: Completion) -> tuple[JsonValue, str | None]:
+    """The answer's value, and why it has none (None when it has)."""
     try:
         value: JsonValue = json.loads(_without_fence(completion.text))
     except ValueError as exc:
@@ -85,9 +102,7 @@ def checked(agent: AgentSpec, completion: Completion) -> tuple[JsonValue, str | 
         return None, f"not valid JSON{cut}: {exc}"
     except RecursionError:
         return None, "not valid JSON: nested too deeply"
-    if problem := problem_with(value):
-        return None, f"not usable JSON: {problem}"
-    return value, first_violation(value, agent.output_schema or {})
+    return value, None
 
 
 def _without_fence(text: str) -> str:

@@ -38,7 +38,9 @@ SLOW_TO_IMPORT = {
 }
 """What a cold start must not pay for."""
 
-ENVIRONMENT_READERS = {"function_app", "activities.call_agent", "activities.storage", "triggers.health"}
+ENVIRONMENT_READERS = {
+    "function_app", "activities.call_agent", "activities.read_documents", "activities.storage", "triggers.health",
+}  # fmt: skip
 
 OF_THE_SDK = "BuiltIn__"
 """The SDK adds functions of its own, for `call_http`."""
@@ -387,7 +389,8 @@ def test_durable_functions_are_registered_under_their_durable_names(loaded_app: 
         names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_ATTEMPT,
     }  # fmt: skip
     assert set(triggers_of(loaded_app, "activityTrigger")) == {
-        names.CALL_AGENT, names.STOP_CALLS, names.PLAN_DOCUMENTS,
+        names.CALL_AGENT, names.STOP_CALLS, names.PLAN_DOCUMENTS, names.OPEN_PAGE, names.READ_DOCUMENTS,
+        names.CLOSE_PAGE, names.FINISH_MAP,
     }  # fmt: skip
 
 

@@ -45,10 +45,11 @@ LENGTH = re.compile(r"\b(?:words?|sentences?|lines?|paragraphs?|characters?)$", 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One named piece of data of the prompt."""
+    """One named piece of data of the prompt; `number` is the one that it may have there."""
 
     name: str
     text: str
+    number: int | None = None
 
     def units(self) -> list[Unit]:
         """Its sentences or lines; of JSON, the sentences of its values."""
@@ -103,7 +104,7 @@ def read_material(instructions: str, user_input: str) -> Material:
     tagged_options = [text for tag, _, text in found if tag in OPTION_TAGS]
     tasks = [text for tag, _, text in found if tag in TASK_TAGS]
     blocks = [
-        Block(_name(tag, attributes), text)
+        Block(_name(tag, attributes), text, _number(attributes))
         for tag, attributes, text in found
         if tag not in (*QUESTION_TAGS, *OPTION_TAGS, *CRITERIA_TAGS, *TASK_TAGS, *MISSING_TAGS)
     ]
@@ -162,6 +163,11 @@ def _name(tag: str, attributes: str) -> str:
         if values.get(key):
             return unescape(values[key])
     return "" if tag in GENERIC_NAMES else tag
+
+
+def _number(attributes: str) -> int | None:
+    number = dict(ATTRIBUTE.findall(attributes)).get("number", "")
+    return int(number) if re.fullmatch(r"[0-9]{1,9}", number) else None
 
 
 def _leaves(value: object, key: str) -> Iterator[str]:

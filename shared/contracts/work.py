@@ -28,7 +28,9 @@ class RunFolder(Contract):
     plan/00001.json         page 1 of the map: a `Page`
     parts/00001.txt         texts that are not blobs of their own: records, parts of documents, inline documents
     documents/NAME.json     one a document or part, written when its agent has answered, or when its shard closes
+    pages/00001.json        a page's counts and blocks, once it is closed; 00001.opened once it is opened
     results.jsonl, failures.jsonl, manifest.json
+    redrive_of.json         of a redrive: the folder that it goes on from
     reduce/LEVEL/…          pages and answers of a level of the reduction
     """
 
@@ -80,6 +82,13 @@ class DocumentWork(Contract):
     blob: str | None = None
     record: int | None = None
     problem: str | None = None
+
+    @property
+    def lines(self) -> str | None:
+        """Its lines in short: `120-240`, or `7`; None for a whole document."""
+        if self.first_line is None or self.last_line is None:
+            return None
+        return f"{self.first_line}" if self.first_line == self.last_line else f"{self.first_line}-{self.last_line}"
 
 
 class Unit(Contract):

@@ -4,17 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from azure.durable_functions import DurableFunctionsClient
 from pydantic import ValidationError
 
-from activities.call_agent import answer, call_agent, is_wanted, shared_model
+from activities.call_agent import answer, call_agent, shared_model
 from activities.in_flight import IN_FLIGHT
 from activities.names import CALL_GIVEN_UP
-from local_host.durable_client import durable_client_config
 from local_host.offline_model import OfflineModel
 from shared.contracts.agent import AgentSpec
 from shared.contracts.branch import AgentCall, AgentReply
@@ -32,7 +29,6 @@ SETTINGS = [
 
 # Only a call that takes seconds opens its durable client.
 NO_CLIENT = ""
-CLIENT = durable_client_config("127.0.0.1:1", "http://localhost:1", "hub")
 
 
 @pytest.fixture
@@ -88,41 +84,6 @@ async def test_a_call_that_is_given_up_says_so(offline: OfflineModel) -> None:
         reply = await pending
 
     assert (reply["error"]["code"], reply["usage"]["model_calls"]) == (CALL_GIVEN_UP, 1)
-
-
-@pytest.mark.parametrize(
-    ("run", "attempt", "expected"),
-    [
-        ("RUNNING", "RUNNING", True),
-        ("PENDING", "SUSPENDED", True),
-        ("COMPLETED", "RUNNING", False),
-        ("TERMINATED", "RUNNING", False),
-        ("RUNNING", "COMPLETED", False),
-        ("FAILED", "FAILED", False),
-        ("RUNNING", None, False),
-        (None, "RUNNING", False),
-    ],
-)
-async def test_a_call_is_wanted_while_its_run_and_its_attempt_go_on(
-    monkeypatch: pytest.MonkeyPatch, run: str | None, attempt: str | None, expected: bool
-) -> None:
-    statuses = {"run": run, "run:branch": attempt}
-
-    async def state_of(_: object, instance: str, *, fetch_payloads: bool) -> Any:
-        assert not fetch_payloads
-        status = statuses[instance]
-        return None if status is None else SimpleNamespace(runtime_status=SimpleNamespace(name=status))
-
-    monkeypatch.setattr(DurableFunctionsClient, "get_orchestration_state", state_of)
-    assert await is_wanted(CLIENT, call()) is expected
-
-
-async def test_a_call_is_wanted_while_the_task_hub_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(*_: object, **__: object) -> None:
-        raise ConnectionError("no task hub")
-
-    monkeypatch.setattr(DurableFunctionsClient, "get_orchestration_state", fail)
-    assert await is_wanted(CLIENT, call())
 
 
 async def test_a_missing_setting_is_a_permanent_error_that_names_it() -> None:

@@ -8,16 +8,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.contracts.map_reduce import Document
+from shared.contracts.map_reduce import Document, chunks_of
+from shared.contracts.split import Split
+from shared.contracts.work import DocumentWork, TextPlace
 from shared.prompts import (
     DATA_NOTICE,
     answers_prompt,
     as_text,
     block,
+    chunk_prompt,
     document_prompt,
     instructions_for,
     repair_prompt,
     section_prompt,
+    work_prompt,
 )
 from tests.shared.aggregation.outcomes import succeeded
 
@@ -118,3 +122,16 @@ def test_material_of_angle_brackets_and_spaces_costs_time_in_proportion_to_its_l
 
     # A hundred times the material: about a hundred times the time, where a quadratic search takes ten thousand.
     assert min(cost_s(200_000) for _ in range(3)) < 1_000 * max(cost_s(2_000), 1e-5)
+
+
+def test_a_document_in_storage_is_told_as_one_in_a_request() -> None:
+    document = Document(id="log", content="one line\n" * 5)
+    [first, *_] = chunks_of(document, Split(by="lines", size=2))
+    place = TextPlace(blob="log")
+    whole = DocumentWork(text=place, document="log")
+    part = DocumentWork(
+        text=place, document="log", part=1, of=first.of, first_line=first.first_line, last_line=first.last_line
+    )
+
+    assert work_prompt(document.content, whole) == document_prompt(document)
+    assert work_prompt(document.content[first.start : first.end], part) == chunk_prompt(document, first)

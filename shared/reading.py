@@ -1,0 +1,212 @@
+"""One call of a map in storage: reads the texts of a unit, asks the agent, and writes each answer where it belongs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from shared.agent import error_of, parsed, run_agent
+from shared.batching import batch_agent, batch_prompt, envelope_violation, matched
+from shared.blobs import Blobs
+from shared.concurrency import at_once
+from shared.contracts.agent import AgentSpec
+from shared.contracts.base import MAX_TEXT_CHARS
+from shared.contracts.branch import AgentCall, AgentReply, Usage
+from shared.contracts.results import DocumentResult
+from shared.contracts.work import RunFolder, TextPlace, UnitCall, UnitReply, Work
+from shared.document_results import Answered, Material, document_of, line_of, shares, success
+from shared.errors import AgentError, CallTimedOut, DocumentChanged, DocumentGone, DocumentUnreadable
+from shared.model_client import Completion, Model
+from shared.prompts import work_prompt
+from shared.sources.encoding import decoded
+from shared.sources.pieces import unpacked_whole
+from shared.stored_names import document_blob
+from shared.stored_requests import StoredRequest, StoredRequests
+
+LOG = logging.getLogger("chorus.reading")
+
+MAX_TEXT_BYTES = 4 * MAX_TEXT_CHARS + 4
+"""No text of `MAX_TEXT_CHARS` is longer in any common encoding, with its byte order mark."""
+TEXTS_AT_ONCE = 16
+PARTS_ENCODING = "utf-8"
+"""Of a range of a blob: planning has written those itself."""
+
+
+class Unreadable(NamedTuple):
+    """A work whose text cannot be had, now or ever."""
+
+    work: Work
+    error: AgentError
+
+
+async def read_unit(blobs: Blobs, model: Model, requests: StoredRequests, call: UnitCall) -> UnitReply:
+    """Answer the works of a unit within the call's deadline; failures are data.
+
+    A document of a batch that cannot be read, or that the batch's answer does not answer, is `unanswered`: it costs
+    the others nothing, and fails, if it must, in a call of its own.
+    """
+    try:
+        async with _until(call.deadline):
+            request = await requests.of(blobs, call.folder)
+            works = await _unwritten(blobs, call)
+            texts = await at_once(lambda work: _text_of(blobs, call.folder, work), works, TEXTS_AT_ONCE)
+        unreadable = [text for text in texts if isinstance(text, Unreadable)]
+        for text in unreadable:
+            if text.error.retriable or len(call.unit.works) == 1:
+                raise text.error
+    except AgentError as exc:
+        return _failed(exc)
+    materials = [text for text in texts if isinstance(text, Material)]
+    reply = await _answered(blobs, model, request, call, materials) if materials else UnitReply()
+    return reply.model_copy(update={"unanswered": [*(text.work.name for text in unreadable), *reply.unanswered]})
+
+
+def _failed(error: AgentError) -> UnitReply:
+    return UnitReply(error=error_of(error), retry_after_s=error.retry_after_s, usage=error.usage or Usage())
+
+
+@asynccontextmanager
+async def _until(deadline: datetime) -> AsyncGenerator[None]:
+    left_s = (deadline - datetime.now(UTC)).total_seconds()
+    try:
+        async with asyncio.timeout(max(0.0, left_s)):
+            yield
+    except TimeoutError as exc:
+        raise CallTimedOut("the documents could not be read in the time that was left for the call") from exc
+
+
+async def _unwritten(blobs: Blobs, call: UnitCall) -> list[Work]:
+    """The works without a result: an earlier call may have written some and been lost before it could tell."""
+    if call.attempt == 1:
+        return call.unit.works
+    written = await at_once(lambda work: _is_written(blobs, call.folder, work), call.unit.works, TEXTS_AT_ONCE)
+    return [work for work, done in zip(call.unit.works, written, strict=True) if not done]
+
+
+async def _is_written(blobs: Blobs, folder: RunFolder, work: Work) -> bool:
+    try:
+        await blobs.read(folder.container, document_blob(folder, work.name), length=1)
+    except DocumentGone:
+        return False
+    return True
+
+
+async def _text_of(blobs: Blobs, folder: RunFolder, work: Work) -> Material | Unreadable:
+    about = document_of(work)
+    try:
+        if about.problem is not None:
+            raise DocumentUnreadable(about.problem)
+        return Material(work, about, await text_at(blobs, folder, about.text))
+    except AgentError as exc:
+        return Unreadable(work, exc)
+
+
+async def text_at(blobs: Blobs, folder: RunFolder, place: TextPlace) -> str:
+    """The text at a place, as an agent may have it: `DocumentUnreadable` if it is no text, blank, or too long."""
+    if place.length is None:
+        text = decoded(await _whole_blob(blobs, folder, place), place.encoding)
+    else:
+        text = decoded(await _range(blobs, folder, place, place.length), place.encoding or PARTS_ENCODING)
+    if len(text) > MAX_TEXT_CHARS:
+        raise _too_long(f"{len(text):,} characters")
+    if not text.strip():
+        raise DocumentUnreadable("the document is empty, or blank")
+    return text
+
+
+async def _whole_blob(blobs: Blobs, folder: RunFolder, place: TextPlace) -> bytes:
+    data = await _range(blobs, folder, place, MAX_TEXT_BYTES + 1)
+    if len(data) > MAX_TEXT_BYTES:
+        raise _too_long(f"more than {MAX_TEXT_BYTES:,} bytes")
+    return unpacked_whole(data, MAX_TEXT_BYTES)
+
+
+async def _range(blobs: Blobs, folder: RunFolder, place: TextPlace, length: int) -> bytes:
+    if place.container is not None:
+        container, blob = place.container, place.blob
+    else:
+        container, blob = folder.container, folder.name + place.blob
+    data = await blobs.read(container, blob, offset=place.offset, length=length, etag=place.etag)
+    if place.length is not None and len(data) != length:
+        raise DocumentChanged(f"{blob!r} ends before the text that was planned to be in it")
+    return data
+
+
+def _too_long(size: str) -> DocumentUnreadable:
+    return DocumentUnreadable(
+        f"the document has {size}; at most {MAX_TEXT_CHARS:,} characters are read at a time: split documents"
+    )
+
+
+async def _answered(
+    blobs: Blobs, model: Model, request: StoredRequest, call: UnitCall, materials: Sequence[Material]
+) -> UnitReply:
+    """What comes of asking the agent about all of them, in one call."""
+    if len(materials) == 1:
+        reply = await _ask(model, call, request.agent, work_prompt(materials[0].text, materials[0].about))
+        outputs: dict[int, JsonValue] = {} if reply.error else {1: reply.output}
+    else:
+        reply, outputs = await _ask_about_all(model, call, request.agent, materials)
+    if reply.error is not None:
+        return UnitReply(error=reply.error, retry_after_s=reply.retry_after_s, usage=reply.usage)
+    batch = call.unit.name if len(materials) > 1 else None
+    answered = Answered(reply, batch, call.attempt, request.container, datetime.now(UTC))
+    results = [
+        success(materials[number - 1], output, usage, answered)
+        for (number, output), usage in zip(outputs.items(), _shares(reply.usage, len(outputs)), strict=True)
+    ]
+    try:
+        await at_once(lambda result: _write(blobs, call.folder, result), results, TEXTS_AT_ONCE)
+    except AgentError as exc:
+        return _failed(exc).model_copy(update={"usage": reply.usage})
+    names = [material.work.name for number, material in enumerate(materials, start=1) if number not in outputs]
+    return UnitReply(usage=reply.usage, unanswered=names)
+
+
+def _shares(usage: Usage, count: int) -> list[Usage]:
+    return shares(usage, count) if count else []
+
+
+async def _ask_about_all(
+    model: Model, call: UnitCall, agent: AgentSpec, materials: Sequence[Material]
+) -> tuple[AgentReply, dict[int, JsonValue]]:
+    prompts = [work_prompt(text, about, number) for number, (_, about, text) in enumerate(materials, start=1)]
+    reply = await _ask(model, call, batch_agent(agent, len(materials)), batch_prompt(prompts), is_batch=True)
+    if reply.error is not None:
+        return reply, {}
+    found = await asyncio.to_thread(matched, len(materials), reply.output, agent.output_schema)
+    for note in [*(f"document {number}: {reason}" for number, reason in found.unanswered.items()), *found.notes]:
+        LOG.info("The batch %r of the run %r: %s", call.unit.name, call.folder.run_id, note)
+    return reply, found.answers
+
+
+async def _ask(model: Model, call: UnitCall, agent: AgentSpec, prompt: str, *, is_batch: bool = False) -> AgentReply:
+    asked = AgentCall(
+        run_id=call.folder.run_id,
+        branch=call.unit.name,
+        attempt=call.attempt,
+        instance=call.instance,
+        agent=agent,
+        prompt=prompt,
+        deadline=call.deadline,
+        max_tokens=call.max_tokens,
+    )
+    return await run_agent(model, asked, _checked_batch if is_batch else None)
+
+
+def _checked_batch(agent: AgentSpec, completion: Completion) -> tuple[JsonValue, str | None]:
+    """A batch's answer is repaired only if it is no list of answers: one that does not fit costs its document alone."""
+    del agent
+    value, violation = parsed(completion)
+    return value, violation or envelope_violation(value)
+
+
+async def _write(blobs: Blobs, folder: RunFolder, result: DocumentResult) -> None:
+    """The first result stands: that of a call made twice, or hedged, is not replaced."""
+    await blobs.write(folder.container, document_blob(folder, result.name), line_of(result), only_new=True)
