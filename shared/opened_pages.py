@@ -33,10 +33,15 @@ class Found(NamedTuple):
 
 
 async def opened_page(blobs: Blobs, given: OpenPage) -> OpenedPage:
-    """The units of a page that are to be called; works of an earlier run that have results are `reused` instead."""
+    """The units of a page that are to be called; works of an earlier run that have results are `reused` instead.
+
+    Whoever takes the place of a lost shard gives the run's own folder for that of the earlier one.
+    """
     if given.stage != MAP_STAGE:
         return OpenedPage(units=(await stored_page(blobs, given.folder, given.stage, given.number)).units)
-    if given.redrive_of is None:
+    if given.redrive_of == given.folder:
+        opened = await _opened_again(blobs, given.folder, given.number)
+    elif given.redrive_of is None:
         opened = OpenedPage(units=(await stored_page(blobs, given.folder, MAP_STAGE, given.number)).units)
     else:
         opened = await _taken_over(blobs, given.folder, given.redrive_of, given.number)
@@ -90,6 +95,20 @@ async def _origin(blobs: Blobs, folder: RunFolder) -> RunFolder | None:
         return None
 
 
+async def _opened_again(blobs: Blobs, folder: RunFolder, number: int) -> OpenedPage:
+    """A page of which some works may have results in the run's own folder."""
+    try:
+        page = await stored_page(blobs, folder, MAP_STAGE, number)
+    except DocumentGone:
+        origin = await _origin(blobs, folder)
+        if origin is None:
+            raise
+        await _taken_over(blobs, folder, origin, number)  # a redrive's shard was lost before it had all of the page
+        page = await stored_page(blobs, folder, MAP_STAGE, number)
+    reused = await _copied_results(blobs, folder, folder, [work for unit in page.units for work in unit.works])
+    return OpenedPage(units=_without(page.units, frozenset(reused)), reused=reused)
+
+
 async def _taken_over(blobs: Blobs, folder: RunFolder, redrive_of: RunFolder, number: int) -> OpenedPage:
     before = await _origin(blobs, redrive_of)
     await _copy_request(blobs, folder, redrive_of, before)
@@ -123,7 +142,7 @@ def _moved(work: Work, folder: RunFolder) -> Work:
 
 
 async def _copied_results(blobs: Blobs, origin: RunFolder, folder: RunFolder, works: Sequence[Work]) -> list[str]:
-    """Copy the results of works that succeeded, byte for byte; their names, in order."""
+    """Copy the results of works that succeeded, byte for byte, if they are not there; their names, in order."""
 
     async def copied(work: Work) -> bool:
         try:
@@ -132,7 +151,8 @@ async def _copied_results(blobs: Blobs, origin: RunFolder, folder: RunFolder, wo
             return False
         if not result_in(line).succeeded:
             return False
-        await blobs.write(folder.container, document_blob(folder, work.name), line, only_new=True)
+        if origin != folder:
+            await blobs.write(folder.container, document_blob(folder, work.name), line, only_new=True)
         return True
 
     done = await at_once(copied, works)
