@@ -17,7 +17,7 @@ from shared.contracts.base import restored
 from shared.contracts.work import OpenedPage, OpenPage, Page, RunFolder, Unit, Work
 from shared.document_results import document_of, result_in
 from shared.errors import DocumentGone
-from shared.stored_names import MAP_STAGE, document_blob, opened_blob, origin_blob, page_blob, request_blob
+from shared.stored_names import MAP_STAGE, answer_blob, document_blob, opened_blob, origin_blob, page_blob, request_blob
 from shared.stored_requests import StoredRequest
 
 MAX_REDRIVES = 1_000
@@ -38,7 +38,7 @@ async def opened_page(blobs: Blobs, given: OpenPage) -> OpenedPage:
     Whoever takes the place of a lost shard gives the run's own folder for that of the earlier one.
     """
     if given.stage != MAP_STAGE:
-        return OpenedPage(units=(await stored_page(blobs, given.folder, given.stage, given.number)).units)
+        return await _opened_for_reduction(blobs, given)
     if given.redrive_of == given.folder:
         opened = await _opened_again(blobs, given.folder, given.number)
     elif given.redrive_of is None:
@@ -47,6 +47,25 @@ async def opened_page(blobs: Blobs, given: OpenPage) -> OpenedPage:
         opened = await _taken_over(blobs, given.folder, given.redrive_of, given.number)
     await blobs.write(given.folder.container, opened_blob(given.folder, MAP_STAGE, given.number), EMPTY)
     return opened
+
+
+async def _opened_for_reduction(blobs: Blobs, given: OpenPage) -> OpenedPage:
+    """A page of a reduction, of which no redrive takes anything over, but the answers of a lost shard are found."""
+    page = await stored_page(blobs, given.folder, given.stage, given.number)
+    if given.redrive_of != given.folder:
+        return OpenedPage(units=page.units)
+    names = [work.name for unit in page.units for work in unit.works]
+
+    async def answered(name: str) -> bool:
+        try:
+            await blobs.read(given.folder.container, answer_blob(given.folder, given.stage, name), length=1)
+        except DocumentGone:
+            return False
+        return True
+
+    found = await at_once(answered, names)
+    reused = [name for name, is_answered in zip(names, found, strict=True) if is_answered]
+    return OpenedPage(units=_without(page.units, frozenset(reused)), reused=reused)
 
 
 async def stored_page(blobs: Blobs, folder: RunFolder, stage: str, number: int) -> Page:

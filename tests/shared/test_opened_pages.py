@@ -200,3 +200,13 @@ async def test_a_shard_of_a_redrive_that_was_lost_before_it_had_its_page_gets_it
 async def test_a_lost_shard_s_page_that_nobody_planned_is_an_error(blobs: MemoryBlobs) -> None:
     with pytest.raises(DocumentGone):
         await opened_page(blobs, opening(9, FOLDER, FOLDER))
+
+
+async def test_answers_of_a_lost_shard_of_a_reduction_are_found(blobs: MemoryBlobs) -> None:
+    page = blobs.contents("results")[page_blob(FOLDER, "map", 1)]
+    put(blobs, f"{FOLDER.name}reduce/1/plan/00001.json", page)
+    put(blobs, f"{FOLDER.name}reduce/1/answers/b.json", b"{}")
+
+    opened = await opened_page(blobs, OpenPage(folder=FOLDER, stage="reduce-1", number=1, redrive_of=FOLDER))
+
+    assert (opened.reused, names_of(opened)) == (["b"], [["a"], ["c"]])
