@@ -17,7 +17,7 @@ from shared.contracts.base import restored
 from shared.contracts.work import OpenedPage, OpenPage, Page, RunFolder, Unit, Work
 from shared.document_results import document_of, result_in
 from shared.errors import DocumentGone
-from shared.stored_names import MAP_STAGE, document_blob, opened_blob, origin_blob, page_blob, request_blob
+from shared.stored_names import MAP_STAGE, answer_blob, document_blob, opened_blob, origin_blob, page_blob, request_blob
 from shared.stored_requests import StoredRequest
 
 MAX_REDRIVES = 1_000
@@ -33,15 +33,39 @@ class Found(NamedTuple):
 
 
 async def opened_page(blobs: Blobs, given: OpenPage) -> OpenedPage:
-    """The units of a page that are to be called; works of an earlier run that have results are `reused` instead."""
+    """The units of a page that are to be called; works of an earlier run that have results are `reused` instead.
+
+    Whoever takes the place of a lost shard gives the run's own folder for that of the earlier one.
+    """
     if given.stage != MAP_STAGE:
-        return OpenedPage(units=(await stored_page(blobs, given.folder, given.stage, given.number)).units)
-    if given.redrive_of is None:
+        return await _opened_for_reduction(blobs, given)
+    if given.redrive_of == given.folder:
+        opened = await _opened_again(blobs, given.folder, given.number)
+    elif given.redrive_of is None:
         opened = OpenedPage(units=(await stored_page(blobs, given.folder, MAP_STAGE, given.number)).units)
     else:
         opened = await _taken_over(blobs, given.folder, given.redrive_of, given.number)
     await blobs.write(given.folder.container, opened_blob(given.folder, MAP_STAGE, given.number), EMPTY)
     return opened
+
+
+async def _opened_for_reduction(blobs: Blobs, given: OpenPage) -> OpenedPage:
+    """A page of a reduction, of which no redrive takes anything over, but the answers of a lost shard are found."""
+    page = await stored_page(blobs, given.folder, given.stage, given.number)
+    if given.redrive_of != given.folder:
+        return OpenedPage(units=page.units)
+    names = [work.name for unit in page.units for work in unit.works]
+
+    async def answered(name: str) -> bool:
+        try:
+            await blobs.read(given.folder.container, answer_blob(given.folder, given.stage, name), length=1)
+        except DocumentGone:
+            return False
+        return True
+
+    found = await at_once(answered, names)
+    reused = [name for name, is_answered in zip(names, found, strict=True) if is_answered]
+    return OpenedPage(units=_without(page.units, frozenset(reused)), reused=reused)
 
 
 async def stored_page(blobs: Blobs, folder: RunFolder, stage: str, number: int) -> Page:
@@ -90,6 +114,20 @@ async def _origin(blobs: Blobs, folder: RunFolder) -> RunFolder | None:
         return None
 
 
+async def _opened_again(blobs: Blobs, folder: RunFolder, number: int) -> OpenedPage:
+    """A page of which some works may have results in the run's own folder."""
+    try:
+        page = await stored_page(blobs, folder, MAP_STAGE, number)
+    except DocumentGone:
+        origin = await _origin(blobs, folder)
+        if origin is None:
+            raise
+        await _taken_over(blobs, folder, origin, number)  # a redrive's shard was lost before it had all of the page
+        page = await stored_page(blobs, folder, MAP_STAGE, number)
+    reused = await _copied_results(blobs, folder, folder, [work for unit in page.units for work in unit.works])
+    return OpenedPage(units=_without(page.units, frozenset(reused)), reused=reused)
+
+
 async def _taken_over(blobs: Blobs, folder: RunFolder, redrive_of: RunFolder, number: int) -> OpenedPage:
     before = await _origin(blobs, redrive_of)
     await _copy_request(blobs, folder, redrive_of, before)
@@ -123,7 +161,7 @@ def _moved(work: Work, folder: RunFolder) -> Work:
 
 
 async def _copied_results(blobs: Blobs, origin: RunFolder, folder: RunFolder, works: Sequence[Work]) -> list[str]:
-    """Copy the results of works that succeeded, byte for byte; their names, in order."""
+    """Copy the results of works that succeeded, byte for byte, if they are not there; their names, in order."""
 
     async def copied(work: Work) -> bool:
         try:
@@ -132,7 +170,8 @@ async def _copied_results(blobs: Blobs, origin: RunFolder, folder: RunFolder, wo
             return False
         if not result_in(line).succeeded:
             return False
-        await blobs.write(folder.container, document_blob(folder, work.name), line, only_new=True)
+        if origin != folder:
+            await blobs.write(folder.container, document_blob(folder, work.name), line, only_new=True)
         return True
 
     done = await at_once(copied, works)

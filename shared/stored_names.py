@@ -71,6 +71,11 @@ def summary_blob(folder: RunFolder, stage: str, number: int) -> str:
     return f"{stage_folder(folder, stage)}pages/{number:05}.json"
 
 
+def answer_blob(folder: RunFolder, stage: str, call: str) -> str:
+    """What a call of a reduction has answered."""
+    return f"{stage_folder(folder, stage)}answers/{call}.json"
+
+
 def results_blob(folder: RunFolder) -> str:
     """The works of the map that succeeded, a line each."""
     return f"{folder.name}results.jsonl"

@@ -160,3 +160,53 @@ async def test_redrives_in_a_circle_end(blobs: MemoryBlobs) -> None:
 
     with pytest.raises(DocumentGone):
         await opened_page(blobs, opening(9, folder("r3"), second))
+
+
+# In the place of a shard that was lost
+
+
+async def test_what_a_lost_shard_has_answered_is_reused_and_nothing_is_written(blobs: MemoryBlobs) -> None:
+    await opened_page(blobs, opening(1))
+    put_answer(blobs, "a")
+    put_failure(blobs, "c")
+    before = blobs.contents("results")
+
+    opened = await opened_page(blobs, opening(1, FOLDER, FOLDER))
+
+    assert (opened.reused, names_of(opened)) == (["a"], [["b"], ["c"]])
+    assert blobs.contents("results") == before
+
+
+async def test_a_lost_shard_of_a_redrive_keeps_what_was_taken_over_and_answered(blobs: MemoryBlobs) -> None:
+    second = folder("r2")
+    put_answer(blobs, "b")
+    await opened_page(blobs, opening(1, second, FOLDER))
+    put_answer(blobs, "c", where=second)
+
+    assert (await opened_page(blobs, opening(1, second, second))).reused == ["b", "c"]
+
+
+async def test_a_shard_of_a_redrive_that_was_lost_before_it_had_its_page_gets_it(blobs: MemoryBlobs) -> None:
+    second = folder("r2")
+    put_answer(blobs, "d")
+    await opened_page(blobs, opening(1, second, FOLDER))
+
+    opened = await opened_page(blobs, opening(2, second, second))
+
+    assert (opened.reused, names_of(opened)) == (["d"], [])
+    assert results(blobs, second) == ["d.json"]
+
+
+async def test_a_lost_shard_s_page_that_nobody_planned_is_an_error(blobs: MemoryBlobs) -> None:
+    with pytest.raises(DocumentGone):
+        await opened_page(blobs, opening(9, FOLDER, FOLDER))
+
+
+async def test_answers_of_a_lost_shard_of_a_reduction_are_found(blobs: MemoryBlobs) -> None:
+    page = blobs.contents("results")[page_blob(FOLDER, "map", 1)]
+    put(blobs, f"{FOLDER.name}reduce/1/plan/00001.json", page)
+    put(blobs, f"{FOLDER.name}reduce/1/answers/b.json", b"{}")
+
+    opened = await opened_page(blobs, OpenPage(folder=FOLDER, stage="reduce-1", number=1, redrive_of=FOLDER))
+
+    assert (opened.reused, names_of(opened)) == (["b"], [["a"], ["c"]])
