@@ -19,13 +19,12 @@ from shared.contracts.agent import AgentSpec
 from shared.contracts.base import MAX_TEXT_CHARS
 from shared.contracts.branch import AgentCall, AgentReply, Usage
 from shared.contracts.results import DocumentResult
-from shared.contracts.work import RunFolder, TextPlace, UnitCall, UnitReply, Work
+from shared.contracts.work import RunFolder, UnitCall, UnitReply, Work
 from shared.document_results import Answered, Material, document_of, line_of, shares, success
-from shared.errors import AgentError, CallTimedOut, DocumentChanged, DocumentGone, DocumentUnreadable
+from shared.errors import AgentError, CallTimedOut, DocumentGone, DocumentUnreadable
 from shared.model_client import Completion, Model
 from shared.prompts import work_prompt
-from shared.sources.encoding import decoded
-from shared.sources.pieces import unpacked_whole
+from shared.sources.texts import text_at
 from shared.stored_names import document_blob
 from shared.stored_requests import StoredRequest, StoredRequests
 
@@ -105,43 +104,6 @@ async def _text_of(blobs: Blobs, folder: RunFolder, work: Work) -> Material | Un
         return Material(work, about, await text_at(blobs, folder, about.text))
     except AgentError as exc:
         return Unreadable(work, exc)
-
-
-async def text_at(blobs: Blobs, folder: RunFolder, place: TextPlace) -> str:
-    """The text at a place, as an agent may have it: `DocumentUnreadable` if it is no text, blank, or too long."""
-    if place.length is None:
-        text = decoded(await _whole_blob(blobs, folder, place), place.encoding)
-    else:
-        text = decoded(await _range(blobs, folder, place, place.length), place.encoding or PARTS_ENCODING)
-    if len(text) > MAX_TEXT_CHARS:
-        raise _too_long(f"{len(text):,} characters")
-    if not text.strip():
-        raise DocumentUnreadable("the document is empty, or blank")
-    return text
-
-
-async def _whole_blob(blobs: Blobs, folder: RunFolder, place: TextPlace) -> bytes:
-    data = await _range(blobs, folder, place, MAX_TEXT_BYTES + 1)
-    if len(data) > MAX_TEXT_BYTES:
-        raise _too_long(f"more than {MAX_TEXT_BYTES:,} bytes")
-    return unpacked_whole(data, MAX_TEXT_BYTES)
-
-
-async def _range(blobs: Blobs, folder: RunFolder, place: TextPlace, length: int) -> bytes:
-    if place.container is not None:
-        container, blob = place.container, place.blob
-    else:
-        container, blob = folder.container, folder.name + place.blob
-    data = await blobs.read(container, blob, offset=place.offset, length=length, etag=place.etag)
-    if place.length is not None and len(data) != length:
-        raise DocumentChanged(f"{blob!r} ends before the text that was planned to be in it")
-    return data
-
-
-def _too_long(size: str) -> DocumentUnreadable:
-    return DocumentUnreadable(
-        f"the document has {size}; at most {MAX_TEXT_CHARS:,} characters are read at a time: split documents"
-    )
 
 
 async def _answered(

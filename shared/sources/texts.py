@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.blobs import BlobInfo, Blobs
 from shared.contracts.base import MAX_TEXT_CHARS
 from shared.contracts.work import RunFolder, TextPlace
-from shared.errors import DocumentUnreadable
+from shared.errors import DocumentChanged, DocumentUnreadable
 from shared.sources.encoding import decoded
 from shared.sources.pieces import stored_pieces, unpacked, unpacked_whole
 from shared.tokens import BYTES_PER_TOKEN
@@ -33,6 +33,8 @@ async def text_at(blobs: Blobs, folder: RunFolder, place: TextPlace) -> str:
     if place.container is None:
         name = folder.name + place.blob
         data = await blobs.read(folder.container, name, offset=place.offset, length=place.length, etag=place.etag)
+        if place.length is not None and len(data) != place.length:
+            raise DocumentChanged(f"{name!r} ends before the text that was planned to be in it")
         text = data.decode()
     else:
         # One byte more shows that it is too large, whatever the size that the listing had.

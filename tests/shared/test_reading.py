@@ -139,11 +139,11 @@ async def test_a_text_is_read_in_its_encoding(read: Reader, data: bytes, encodin
     ("data", "reason"),
     [
         (b"\x00\x01\x02\xff", "source.encoding"),
-        (b" \n\t", "empty, or blank"),
-        (b"", "empty, or blank"),
+        (b" \n\t", "it is empty"),
+        (b"", "it is empty"),
         (b"x" * (MAX_TEXT_CHARS + 1), "200,001 characters"),
-        (b"x" * (4 * MAX_TEXT_CHARS + 5), "more than 800,004 bytes"),
-        (gzip.compress(b"x" * 10_000_000), "more than 800,004 bytes"),
+        (b"x" * (4 * MAX_TEXT_CHARS + 5), "at most 800,000 are read: split it"),
+        (gzip.compress(b"x" * 10_000_000), "more than 800,000 bytes"),
         (gzip.compress(b"The disk was full.")[:-4], "gzip"),
     ],
 )
