@@ -12,7 +12,7 @@ from typing import NamedTuple
 from shared.errors import DocumentUnreadable, PermanentAgentError
 from shared.sources.encoding import decoded_line
 from shared.sources.lines import Line, LineCutter
-from shared.sources.record import MAX_RECORD_BYTES, Position, Record
+from shared.sources.record import MAX_RECORD_BYTES, Blanks, Position, Record
 from shared.sources.streams import Stream
 
 COLUMNS_SHOWN = 20
@@ -42,18 +42,24 @@ async def csv_records(
     if header is None:
         return
     chosen = _chosen(header, columns)
-    number = start.number
-    async for row in rows.all():
-        number += 1
+    number, blanks = start.number, Blanks()
+    while (row := await rows.next()) is not None:
+        number += 1 if row.fields or row.problem else 0
+        if row.is_blank:
+            blanks.add()
+            continue
+        blanks.end()
         end = Position(number, rows.end, header)
-        if row.problem is not None:
-            yield Record(end, problem=f"row {number}: {row.problem}")
-        elif any(field.strip() for field in row.fields):
+        if row.problem is None:
             yield _record(row.fields, header, chosen, end)
+        else:
+            yield Record(end, problem=f"row {number}: {row.problem}")
 
 
 async def _header(rows: RowReader) -> list[str] | None:
-    row = await rows.next()
+    blanks = Blanks()
+    while (row := await rows.next()) is not None and row.is_blank:
+        blanks.add()
     if row is None:
         return None
     if row.problem is not None:
@@ -90,6 +96,11 @@ class Row(NamedTuple):
     fields: list[str]
     problem: str | None = None
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is no value in it."""
+        return self.problem is None and not any(field.strip() for field in self.fields)
+
 
 class RowReader:
     """Rows of a stream, from `offset`."""
@@ -104,23 +115,14 @@ class RowReader:
         """The offset after the last row."""
         return self._ahead.end
 
-    async def all(self) -> AsyncIterator[Row]:
-        """The rows to the end, without those that have no field."""
-        while (row := await self.next()) is not None:
-            yield row
-
     async def next(self) -> Row | None:
         """The next row, None at the end; `DocumentUnreadable` if it is so long that its end cannot be found."""
-        while True:
-            await self._ahead.begin_row()
-            try:
-                fields = next(self._parser, None)
-            except csv.Error as exc:
-                return Row([], f"its quotes are not those of CSV ({exc})")
-            if fields is None:
-                return None
-            if fields or self._ahead.problem:
-                return Row(fields, self._ahead.problem)
+        await self._ahead.begin_row()
+        try:
+            fields = next(self._parser, None)
+        except csv.Error as exc:
+            return Row([], f"its quotes are not those of CSV ({exc})")
+        return None if fields is None else Row(fields, self._ahead.problem)
 
 
 class LinesAhead:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from shared.blobs import BlobInfo
 from shared.errors import DocumentChanged, DocumentUnreadable
-from shared.sources import csv_rows, json_items, json_lines, pieces, streams
+from shared.sources import csv_rows, json_items, json_lines, pieces, record, streams
 from shared.sources.record import START, Position
 from tests.shared.memory_blobs import MemoryBlobs
 from tests.shared.sources.streaming import BLOB, SOURCE, records, records_in, texts
@@ -160,6 +160,19 @@ async def test_compressed_records_have_a_bound(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(streams, "MAX_UNPACKED_BYTES", 1000)
     with pytest.raises(DocumentUnreadable, match="more than 1,000 bytes"):
         await records(gzip.compress(b"1\n" * 501), format="jsonl")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [("jsonl", b"\n" * 9), ("jsonl", b'"a"\n' + b" \r\n" * 9), ("csv", b"\n" * 9), ("csv", b"a,b\n" + b",\n" * 9)],
+)
+async def test_a_blob_of_blank_lines_does_not_take_all_time(
+    monkeypatch: pytest.MonkeyPatch, kind: str, data: bytes
+) -> None:
+    monkeypatch.setattr(record, "MAX_BLANK_LINES", 8)
+    with pytest.raises(DocumentUnreadable, match="more than 8 blank lines"):
+        await records(data, format=kind)
+    assert len(await records(b"a\n" + b"\n1\n" * 20, format=kind)) >= 20
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
