@@ -73,7 +73,10 @@ async def test_with_settings_it_says_which_model_and_no_secret(
         ({"OPENAI_BASE_URL": f"http://llm.example/v1?key={SECRET}"}, ["OPENAI_BASE_URL"]),
         ({"OPENAI_API_KEY": SECRET, "CHORUS_MODEL_API": "old"}, ["CHORUS_MODEL_API"]),
         ({"OPENAI_API_KEY": SECRET, "CHORUS_STORAGE": f"AccountKey={SECRET}"}, ["CHORUS_STORAGE"]),
-        ({"CHORUS_SOURCE_CONTAINERS": SECRET.upper()}, ["OPENAI_API_KEY", "CHORUS_SOURCE_CONTAINERS", "CHORUS_STORAGE"]),
+        (
+            {"OPENAI_API_KEY": SECRET, "CHORUS_SINK_CONTAINERS": SECRET.upper()},
+            ["CHORUS_SINK_CONTAINERS", "CHORUS_STORAGE"],
+        ),
     ],
 )
 async def test_with_a_missing_or_wrong_setting_it_names_it_and_shows_no_secret(
