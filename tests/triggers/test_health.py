@@ -74,8 +74,8 @@ async def test_with_settings_it_says_which_model_and_no_secret(
         ({"OPENAI_API_KEY": SECRET, "CHORUS_MODEL_API": "old"}, ["CHORUS_MODEL_API"]),
         ({"OPENAI_API_KEY": SECRET, "CHORUS_STORAGE": f"AccountKey={SECRET}"}, ["CHORUS_STORAGE"]),
         (
-            {"CHORUS_SOURCE_CONTAINERS": SECRET.upper()},
-            ["OPENAI_API_KEY", "CHORUS_SOURCE_CONTAINERS", "CHORUS_STORAGE"],
+            {"OPENAI_API_KEY": SECRET, "CHORUS_SINK_CONTAINERS": SECRET.upper()},
+            ["CHORUS_SINK_CONTAINERS", "CHORUS_STORAGE"],
         ),
     ],
 )
