@@ -23,7 +23,9 @@ ABANDONED_CALL = Usage(model_calls=1)
 """What a call counts for whose account never came: it was made, its tokens are not known."""
 
 
-def outcome_of(record: Record, *, run_deadline: datetime, cut_by: Interruption | None, now: datetime) -> BranchOutcome:
+def outcome_of(
+    record: Record[Any], *, run_deadline: datetime, cut_by: Interruption | None, now: datetime
+) -> BranchOutcome:
     """What became of a branch; `cut_by` says why the run ended before those that are not decided."""
     if record.decided and record.last is not None:
         return _own(record, record.last, run_deadline)
@@ -34,14 +36,14 @@ def outcome_of(record: Record, *, run_deadline: datetime, cut_by: Interruption |
     return _outcome(record, *_cut_short(record, cut_by or "cancelled"), ended_at=now)
 
 
-def usage_of(record: Record) -> Usage:
+def usage_of(record: Record[Any]) -> Usage:
     """What all calls for a branch have cost, those without an account too."""
     told = sum((Usage.model_validate(report["usage"]) for report in record.reports), start=Usage())
     untold = len(record.calls) - len(record.reports)
     return told + Usage(model_calls=untold * ABANDONED_CALL.model_calls)
 
 
-def _own(record: Record, report: Report, run_deadline: datetime) -> BranchOutcome:
+def _own(record: Record[Any], report: Report, run_deadline: datetime) -> BranchOutcome:
     """The outcome that the branch came to by itself."""
     if report["status"] == "succeeded":
         kept = {field: report[field] for field in ("output", "model", "truncated")}
@@ -54,12 +56,12 @@ def _own(record: Record, report: Report, run_deadline: datetime) -> BranchOutcom
     return _outcome(record, status, error, ended_at=report["ended_at"])
 
 
-def _late(record: Record, attempt: int, run_deadline: datetime) -> BranchError:
+def _late(record: Record[Any], attempt: int, run_deadline: datetime) -> BranchError:
     """The next attempt found no place before the branch's time was up."""
     return _out_of_time(record, f"the time was up before attempt {attempt} began", _before(record), run_deadline)
 
 
-def _out_of_time(record: Record, what: str, before: str, run_deadline: datetime) -> BranchError:
+def _out_of_time(record: Record[Any], what: str, before: str, run_deadline: datetime) -> BranchError:
     """Whether a branch's own time was up or its run's: a longer `branch_timeout_s` helps the former only."""
     if record.deadline != run_deadline:
         return BranchError(code="branch_timed_out", message=what + before, retriable=True)
@@ -67,19 +69,19 @@ def _out_of_time(record: Record, what: str, before: str, run_deadline: datetime)
     return BranchError(code="deadline_exceeded", message=f"{why} before the branch ended{before}", retriable=True)
 
 
-def _lost(record: Record) -> BranchError:
+def _lost(record: Record[Any]) -> BranchError:
     """The last call's orchestration failed, or was terminated."""
     message = f"branch {record.branch.name!r} ended without an outcome: {record.lost}{_before(record)}"
     return BranchError(code="branch_failed", message=message, retriable=True)
 
 
-def _cut_short(record: Record, cut_by: Interruption) -> tuple[BranchStatus, BranchError]:
+def _cut_short(record: Record[Any], cut_by: Interruption) -> tuple[BranchStatus, BranchError]:
     status, why = CUT_SHORT[cut_by]
     state = "before the branch ended" if record.calls else "before the branch started"
     return status, BranchError(code=cut_by, message=f"{why} {state}{_before(record)}", retriable=True)
 
 
-def _before(record: Record, last: Report | None = None) -> str:
+def _before(record: Record[Any], last: Report | None = None) -> str:
     """What had gone wrong before, if anything."""
     own = [
         report["error"]["message"]
@@ -90,7 +92,7 @@ def _before(record: Record, last: Report | None = None) -> str:
 
 
 def _outcome(
-    record: Record, status: BranchStatus, error: BranchError | None, *, ended_at: Any, **fields: Any
+    record: Record[Any], status: BranchStatus, error: BranchError | None, *, ended_at: Any, **fields: Any
 ) -> BranchOutcome:
     return BranchOutcome.model_validate(
         {

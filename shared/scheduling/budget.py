@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.agent import AgentSpec
-from shared.token_estimate import USUAL_OUTPUT_TOKENS, estimated_output_tokens
+from shared.token_estimate import USUAL_OUTPUT_TOKENS, Bounded, estimated_output_tokens
 
 
 class Budget:
@@ -30,7 +29,7 @@ class Budget:
         """Tokens not spent yet; None without a limit."""
         return None if self._limit is None else max(0, self._limit - self._spent)
 
-    def estimate(self, agent: AgentSpec, input_tokens: int) -> int:
+    def estimate(self, agent: Bounded, input_tokens: int) -> int:
         """What a call may cost: its input, and as much output as the run's answers had on average so far."""
         usual = -(-self._output_tokens // self._answers) if self._answers else USUAL_OUTPUT_TOKENS
         return input_tokens + estimated_output_tokens(agent, usual)
