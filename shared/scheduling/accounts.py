@@ -27,13 +27,24 @@ def outcome_of(
     record: Record[Any], *, run_deadline: datetime, cut_by: Interruption | None, now: datetime
 ) -> BranchOutcome:
     """What became of a branch; `cut_by` says why the run ended before those that are not decided."""
+    status, error = fate_of(record, run_deadline=run_deadline, cut_by=cut_by)
+    last = record.last if record.decided else None
+    answer = last if last is not None and status == "succeeded" else None
+    kept = {field: answer[field] for field in ("output", "model", "truncated")} if answer is not None else {}
+    return _outcome(record, status, error, ended_at=now if last is None else last["ended_at"], **kept)
+
+
+def fate_of(
+    record: Record[Any], *, run_deadline: datetime, cut_by: Interruption | None
+) -> tuple[BranchStatus, BranchError | None]:
+    """A branch's status, and its error if it has one."""
     if record.decided and record.last is not None:
         return _own(record, record.last, run_deadline)
     if record.decided and record.late_for_attempt is not None:
-        return _outcome(record, "timed_out", _late(record, record.late_for_attempt, run_deadline), ended_at=now)
+        return "timed_out", _late(record, record.late_for_attempt, run_deadline)
     if record.decided:
-        return _outcome(record, "failed", _lost(record), ended_at=now)
-    return _outcome(record, *_cut_short(record, cut_by or "cancelled"), ended_at=now)
+        return "failed", _lost(record)
+    return _cut_short(record, cut_by or "cancelled")
 
 
 def usage_of(record: Record[Any]) -> Usage:
@@ -43,17 +54,17 @@ def usage_of(record: Record[Any]) -> Usage:
     return told + Usage(model_calls=untold * ABANDONED_CALL.model_calls)
 
 
-def _own(record: Record[Any], report: Report, run_deadline: datetime) -> BranchOutcome:
-    """The outcome that the branch came to by itself."""
-    if report["status"] == "succeeded":
-        kept = {field: report[field] for field in ("output", "model", "truncated")}
-        return _outcome(record, "succeeded", None, ended_at=report["ended_at"], **kept)
-    error, status = BranchError.model_validate(report["error"]), report["status"]
+def _own(record: Record[Any], report: Report, run_deadline: datetime) -> tuple[BranchStatus, BranchError | None]:
+    """What the branch came to by itself."""
+    status: BranchStatus = report["status"]
+    if status == "succeeded":
+        return status, None
+    error = BranchError.model_validate(report["error"])
     if status == "timed_out":
         error = _out_of_time(record, error.message, _before(record, report), run_deadline)
     elif error.code == CallTimedOut.code:
         status = "timed_out"
-    return _outcome(record, status, error, ended_at=report["ended_at"])
+    return status, error
 
 
 def _late(record: Record[Any], attempt: int, run_deadline: datetime) -> BranchError:

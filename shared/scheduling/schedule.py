@@ -58,8 +58,8 @@ class Schedule[J: Job = Branch]:
         self._in_flight = 0
         self._undecided = 0
         self._branches = expected
-        self._successes = 0
-        self._failures = 0
+        self._successes: int = 0
+        self._failures: int = 0
         self._withheld = 0
         self._order = 0
         self._closed = False
@@ -335,8 +335,10 @@ class Schedule[J: Job = Branch]:
 
     def _withhold(self) -> None:
         """Once the budget is spent, what waits for a call gets none."""
-        if self._closed or not self._budget.exhausted:
-            return
+        if self._budget.exhausted and not self._closed:
+            self._withhold_all()
+
+    def _withhold_all(self) -> None:
         kept = [*self._waiting, *(record for _, _, record in self._retries)]
         self._withheld += sum(record.branch.weight for record in kept)
         self._undecided -= len(kept)
