@@ -243,7 +243,7 @@ def importers_of(package: str) -> set[str]:
         ("azure.identity", {"shared.model_client"}),
         ("jsonschema", {"shared.schemas"}),
         ("semantic_text_splitter", {"shared.splitting"}),
-        ("durabletask.task", {"orchestrators.arrivals"}),
+        ("durabletask.task", {"orchestrators.arrivals", "orchestrators.shard"}),
         ("os", ENVIRONMENT_READERS),
         ("random", set()),
         ("requests", set()),

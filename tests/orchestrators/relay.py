@@ -91,7 +91,7 @@ class Pages:
         self._gates: dict[str, threading.Event] = defaultdict(threading.Event)
         self._given_up: dict[str, threading.Event] = {}
         self._held: set[str] = set()
-        self._broken: dict[str, Exception] = {}
+        self.breaks_on: set[int] = set()
         self._changed = threading.Condition()
 
     def answer(self, name: str, *replies: JSON | Exception) -> None:
@@ -109,10 +109,6 @@ class Pages:
         for name in self._held:
             self.let_go(name)
 
-    def breaks(self, activity: str, exc: Exception) -> None:
-        """Let every call of `open_page` or `close_page` raise."""
-        self._broken[activity] = exc
-
     def wait_until(self, holds: Callable[[], bool]) -> None:
         """Wait until `holds` does; it is asked whenever a call begins or ends."""
         with self._changed:
@@ -123,10 +119,10 @@ class Pages:
         return self._running
 
     def open_page(self, _: Any, given: JSON) -> JSON:
-        if OPEN_PAGE in self._broken:
-            raise self._broken[OPEN_PAGE]
         asked = OpenPage.model_validate(given)
         self.opened.append(asked)
+        if asked.number in self.breaks_on:
+            raise RuntimeError("no such page")
         units, reused = list(self.pages[asked.number - 1]), list[str]()
         if asked.redrive_of is not None:
             reused = [work.name for one in units for work in one.works if work.name in self.answered]
@@ -135,8 +131,6 @@ class Pages:
         return OpenedPage(units=units, reused=reused).model_dump(mode="json")
 
     def close_page(self, _: Any, given: JSON) -> JSON:
-        if CLOSE_PAGE in self._broken:
-            raise self._broken[CLOSE_PAGE]
         asked = ClosePage.model_validate(given)
         with self._changed:
             self.closed[asked.number] = asked
