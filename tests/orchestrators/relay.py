@@ -12,11 +12,9 @@ from typing import Any, override
 
 from azure.durable_functions.internal.compat.orchestration_context import wrap_orchestrator
 from durabletask.internal import orchestrator_service_pb2 as pb
-from durabletask.worker import ConcurrencyOptions
 
-from activities.names import CANCEL_EVENT, CLOSE_PAGE, OPEN_PAGE, READ_DOCUMENTS, SHARD, shard_instance_id, unit_call_id
+from activities.names import CANCEL_EVENT, CLOSE_PAGE, OPEN_PAGE, READ_DOCUMENTS, shard_instance_id, unit_call_id
 from orchestrators.run import Run
-from orchestrators.shard import shard
 from orchestrators.stage import run_stage
 from shared.contracts.policy import RunPolicy
 from shared.contracts.work import ClosePage, OpenedPage, OpenPage, RunFolder, Stage, Unit, UnitCall, Work
@@ -25,7 +23,8 @@ from tests.orchestrators.fake_context import JSON
 
 STAGED = "staged"
 FOLDER = RunFolder(container="runs", name="out/run-1/", run_id="run-1")
-THREADS = 160
+THREADS = 100
+"""Each call holds one."""
 ANSWERED: JSON = {
     "error": None,
     "retry_after_s": None,
@@ -185,11 +184,9 @@ class Stages(Durable):
 
     def __init__(self) -> None:
         self.pages = Pages()
-        super().__init__()
-        self._worker._concurrency_options = ConcurrencyOptions(maximum_thread_pool_workers=THREADS)
+        super().__init__(threads=THREADS)
         registry = self._worker._registry
         registry.add_named_orchestrator(STAGED, wrap_orchestrator(staged))
-        registry.add_named_orchestrator(SHARD, wrap_orchestrator(shard))
         registry.add_named_activity(OPEN_PAGE, self.pages.open_page)
         registry.add_named_activity(CLOSE_PAGE, self.pages.close_page)
         registry.add_named_activity(READ_DOCUMENTS, self.pages.read)
