@@ -23,9 +23,9 @@ from orchestrators.fan_out import Flight
 from orchestrators.map_reduce import map_reduce
 from orchestrators.run import Run
 from orchestrators.sectioning import sectioning
+from orchestrators.shard import Shard
 from shared.contracts.branch import Usage
 from shared.scheduling.hedging import Hedging
-from shared.scheduling.page_schedule import PageSchedule
 from tests.orchestrators.durable import ORCHESTRATORS
 from tests.replay.history import FOLDER, History, recorded
 from tests.replay.replay import BREAKS_RUNS, SAFE_FOR_RUNS, DivergedError, replay
@@ -174,8 +174,8 @@ def stops_of(of: History) -> list[set[str]]:
 # --- The guard bites ---
 
 
-def test_places_that_are_passed_to_another_shard_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PageSchedule, "spare", property(lambda _: 0))
+def test_places_that_are_not_passed_on_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Shard, "_pass_places", lambda _: None)
     with pytest.raises(DivergedError, match="places") as failure:
         replay(history("shards_pass_places_1"), ORCHESTRATORS["shard"])
     assert BREAKS_RUNS in str(failure.value)
