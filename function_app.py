@@ -44,6 +44,7 @@ app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.sectio
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.voting:voting"))
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.map_reduce:map_reduce"))
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.agent_attempt:agent_attempt"))
+app.orchestration_trigger("context")(deferred.native_orchestrator("orchestrators.shard:shard"))
 
 # Activities
 with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.call_agent:call_agent")))

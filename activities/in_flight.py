@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from activities.names import shard_of
+
 ASK_EVERY_S = 5.0
 """How often a call in flight asks whether it is still wanted: cheap next to a call that long."""
 
@@ -20,7 +22,10 @@ class CallGivenUpError(Exception):
 
 
 class CallsInFlight:
-    """Calls by the id of the orchestration that waits for them. The methods may be called on any event loop."""
+    """Calls by their ids. The methods may be called on any event loop.
+
+    A call's id is that of the orchestration that waits for it, or what `unit_call_id` makes for one of a shard's many.
+    """
 
     def __init__(self, ask_every_s: float = ASK_EVERY_S) -> None:
         self._ask_every_s = ask_every_s
@@ -45,9 +50,17 @@ class CallsInFlight:
                 del self._calls[instance]
 
     def give_up(self, instances: list[str]) -> None:
-        """Give up the calls of these orchestrations, as far as they are here."""
-        for instance in instances:
-            if (call := self._calls.get(instance)) is not None:
+        """Give up the calls with these ids, and those of the shards with these ids, as far as they are here."""
+        unwanted = set(instances)
+        self._give_up(lambda call: call in unwanted or shard_of(call) in unwanted)
+
+    def give_up_under(self, prefix: str) -> None:
+        """Give up all calls whose ids begin with `prefix`, as far as they are here."""
+        self._give_up(lambda call: call.startswith(prefix))
+
+    def _give_up(self, is_unwanted: Callable[[str], bool]) -> None:
+        for name, call in list(self._calls.items()):
+            if is_unwanted(name):
                 call.get_loop().call_soon_threadsafe(call.cancel)
 
 

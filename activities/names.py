@@ -23,6 +23,12 @@ CANCEL_EVENT: Final = "cancel"
 """Ends a run."""
 STOP_EVENT: Final = "stop"
 """Ends a call of a run, which then gives its account."""
+SHARD_HERE_EVENT: Final = "shard_here"
+"""Tells a shard that the next one is there, and may be given places."""
+PLACES_EVENT: Final = "places"
+"""Tells a shard how many places the one before it has passed on, and how the stage stands."""
+HOLD_EVENT: Final = "hold"
+"""Tells a shard that the run's budget is spent."""
 CALL_GIVEN_UP: Final = "call_given_up"
 """The error code of a reply that nobody waits for any more."""
 
@@ -51,6 +57,28 @@ def children_prefix(run_id: str) -> str:
     return f"{run_id}:"
 
 
+def shards_prefix(run_id: str, stage: str) -> str:
+    """What the instance ids of a stage's shards start with, and of no other stage's."""
+    return f"{run_id}:~{stage}-"
+
+
+def shard_instance_id(run_id: str, stage: str, number: int, *, replacement: int = 0) -> str:
+    """The instance id of the shard for page `number` (from 1): `RUN:~map-00002`; `RUN:~map-00002~1` replaces it."""
+    suffix = f"~{replacement}" if replacement else ""
+    return f"{shards_prefix(run_id, stage)}{number:05}{suffix}"
+
+
+def shard_news_event(stage: str) -> str:
+    """What a shard tells its parent. The name is the stage's own, so that no stage hears news of another."""
+    return f"shard_news:{stage}"
+
+
 def unit_call_id(shard: str, unit: str, number: int) -> str:
     """Names call `number` (from 1) of a shard for a unit: an activity, so no instance has this id."""
     return f"{shard}/{unit}~{number}"
+
+
+def shard_of(call: str) -> str | None:
+    """The instance id of the shard whose call this is; None for a call with an orchestration of its own."""
+    shard, is_unit, _ = call.partition("/")
+    return shard if is_unit else None

@@ -7,9 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from activities.in_flight import IN_FLIGHT
-from activities.names import STOP_EVENT
+from activities.names import STOP_EVENT, shard_of
 from shared.contracts.base import restored
-from shared.contracts.stop import StopCalls
+from shared.contracts.stop import StopShards
 from shared.task_hub import is_gone
 
 if TYPE_CHECKING:
@@ -22,21 +22,25 @@ MAX_AT_ONCE = 50
 
 
 async def stop_calls(given: dict[str, object], client: DurableFunctionsClient) -> int:
-    """Send the stop event to calls, then give up those of this process at once.
+    """Send the stop event to calls and shards, then give up those calls of this process at once.
 
-    Takes a `StopCalls`, returns how many calls have ended or could be told. A call that could not be told runs on
-    to its own deadline: nothing here fails the run.
+    Takes a `StopCalls` or `StopShards`, returns how many have ended or could be told. A call that could not be told
+    runs on to its own deadline: nothing here fails the run. A shard's call hears of it in this process only.
     """
-    asked = restored(StopCalls, given)
+    asked = restored(StopShards, given)
     instances = asked.instances if asked.prefix is None else await unfinished(client, asked.prefix)
+    reason = {"data": asked.reason} if asked.reason else {}
     places = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def tell(instance: str) -> None:
         async with places:
-            await client.raise_orchestration_event(instance, STOP_EVENT)
+            await client.raise_orchestration_event(instance, STOP_EVENT, **reason)
 
-    answers = await asyncio.gather(*(tell(instance) for instance in instances), return_exceptions=True)
+    told = [instance for instance in instances if shard_of(instance) is None]
+    answers = await asyncio.gather(*(tell(instance) for instance in told), return_exceptions=True)
     IN_FLIGHT.give_up(instances)
+    if asked.prefix is not None:
+        IN_FLIGHT.give_up_under(asked.prefix)
     failures = [answer for answer in answers if isinstance(answer, BaseException) and not is_gone(answer)]
     if failures:
         LOG.warning("Could not stop %d of %d calls: %r", len(failures), len(instances), failures[0])

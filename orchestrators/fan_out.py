@@ -12,10 +12,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from activities.names import AGENT_ATTEMPT, STOP_CALLS, attempt_instance_id, children_prefix
+from orchestrators.alarm import Alarm
 from orchestrators.arrivals import Arrivals
 from orchestrators.run import FannedOut, Run
 from shared.contracts.branch import AttemptInput, Branch, BranchOutcome
@@ -223,33 +224,3 @@ class Flight:
     def _instance_id(self, call: Call) -> str:
         run_id, branch = self._context.instance_id, call.record.branch.name
         return attempt_instance_id(run_id, branch, call.number, is_hedge=call.is_hedge)
-
-
-class Alarm:
-    """At most one timer, for the next moment at which something is due."""
-
-    def __init__(self, context: DurableOrchestrationContext) -> None:
-        self._context = context
-        self._timer: Task[Any] | None = None
-        self._at: datetime | None = None
-
-    @property
-    def at(self) -> datetime | None:
-        """When it goes off; None when it is not armed."""
-        return self._at if self._timer is not None and not self._timer.is_complete else None
-
-    @property
-    def tasks(self) -> list[Task[Any]]:
-        """The timer, if it is armed."""
-        return [self._timer] if self._timer is not None and self.at is not None else []
-
-    def arm(self, moment: datetime | None) -> None:
-        """Make it go off at `moment` at the latest: an earlier alarm stays, its turn arms the next."""
-        if moment is not None and (self.at is None or moment < self.at):
-            self.disarm()
-            self._timer, self._at = self._context.create_timer(moment), moment
-
-    def disarm(self) -> None:
-        """Cancel the timer."""
-        if self.at is not None:
-            cast(Any, self._timer).cancel()

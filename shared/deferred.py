@@ -38,6 +38,16 @@ def orchestrator(path: str) -> Any:
     return _named(deferred, path)
 
 
+def native_orchestrator(path: str) -> Any:
+    """An orchestrator of the two arguments that `durabletask` gives: its context can send events."""
+
+    def deferred(context: Any, given: Any) -> Generator[Any, Any, Any]:
+        generator: Generator[Any, Any, Any] = resolved(path)(context, given)
+        return (yield from generator)
+
+    return _without_annotations(_named(deferred, path))
+
+
 def http_trigger(path: str) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:
     """An HTTP trigger."""
 

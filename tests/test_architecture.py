@@ -246,7 +246,7 @@ def importers_of(package: str) -> set[str]:
         ("azure.storage.blob", {"shared.azure_blobs"}),
         ("jsonschema", {"shared.schemas"}),
         ("semantic_text_splitter", {"shared.splitting"}),
-        ("durabletask.task", {"orchestrators.arrivals"}),
+        ("durabletask.task", {"orchestrators.arrivals", "orchestrators.shard"}),
         ("os", ENVIRONMENT_READERS),
         ("random", set()),
         ("requests", set()),

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from shared.contracts.agent import AgentSpec
 from shared.contracts.base import MAX_NAME_CHARS, Contract
+from shared.token_estimate import estimated_input_tokens
 
 BranchName = Annotated[
     str, StringConstraints(pattern=r"^~?[A-Za-z0-9][A-Za-z0-9._-]*(\+[1-9][0-9]*)?$", max_length=MAX_NAME_CHARS + 5)
@@ -53,6 +54,20 @@ class Branch(Contract):
     name: BranchName
     agent: AgentSpec
     prompt: str
+
+    @property
+    def weight(self) -> int:
+        """How many it counts for in the policy's tolerances."""
+        return 1
+
+    @property
+    def max_output_tokens(self) -> int | None:
+        """The bound of its answer, if any."""
+        return self.agent.max_output_tokens
+
+    def estimated_input_tokens(self) -> int:
+        """About how many input tokens a call for it has."""
+        return estimated_input_tokens(self.agent, self.prompt)
 
 
 class AttemptInput(Contract):

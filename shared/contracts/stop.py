@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from shared.contracts.base import Contract
+from shared.contracts.policy import Interruption
 
 
 class StopCalls(Contract):
@@ -20,3 +21,9 @@ class StopCalls(Contract):
         if (self.prefix is None) == (not self.instances):
             raise ValueError("give a prefix or instances, and not both")
         return self
+
+
+class StopShards(StopCalls):
+    """The same for shards and their calls, which are told the `reason`."""
+
+    reason: Interruption | None = None

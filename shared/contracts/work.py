@@ -7,7 +7,7 @@ stage is divided into *pages*, a blob each, and a shard runs the units of one pa
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
@@ -19,6 +19,10 @@ PAGE_UNITS = 250
 """Units of a page at most, and so calls of a shard, but for retries, hedges and documents of a batch called alone."""
 PAGE_WORKS = 2_500
 """Works of a page at most: all of them pass through the history of its shard, by name and place."""
+
+
+MAX_MISSING = 1_000
+"""Names of works without an answer that a shard or a stage tells."""
 
 
 class RunFolder(Contract):
@@ -194,17 +198,67 @@ class Tally(Contract):
         )
 
 
+class WindowState(Contract):
+    """What a shard's window of calls has learned; `shrinks` counts how often the model made it smaller."""
+
+    size: float
+    shrinks: int = 0
+    starts_slowly: bool = False
+    throttled_until: datetime
+    closed_until: datetime
+
+
+class Account(Contract):
+    """What a stage has come to up to a shard, all shards before it included. Totals, so that the newest is enough.
+
+    `held_tokens` are those that calls in flight and retries to come may still cost. `answers` with tokens had
+    `usage.output_tokens` together. `typical_s` is how long a call may take before it is hedged, once that is known.
+    """
+
+    tally: Tally = Tally()
+    held_tokens: int = 0
+    answers: int = 0
+    typical_s: float | None = None
+    window: WindowState | None = None
+
+
+class PassedPlaces(Contract):
+    """What a shard tells the next: the `places` that it has passed on since its start, and the account so far."""
+
+    sender: str
+    places: int
+    account: Account
+
+
+class ShardNews(Contract):
+    """What a shard tells its parent before it ends.
+
+    It has `began`: its first place came. The outcome of the stage is `certain`, for this `reason`. The `budget` is
+    spent, and no shard need start. It has `stopped`, and only its page is still to be closed. `tally` is the shard's
+    own once it has stopped, and else that of all shards so far.
+    """
+
+    number: int
+    kind: Literal["began", "certain", "budget", "stopped"]
+    tally: Tally
+    reason: Interruption | None = None
+
+
 class ShardInput(Contract):
     """The input of `shard`: page `number` of a stage.
 
     Of the stage's `policy.max_concurrency` places it has `places` from the start; others come from the shard
     `before` it, as that one runs out of work. `spent_tokens` are those of earlier stages.
+    One that takes the place of a shard that was `lost`, for this reason, makes no calls: it tells which works have
+    their answers, and passes places on to the shard `after` it, which may have begun before.
     """
 
     stage: Stage
     number: int
     parent: str
     before: str | None = None
+    after: str | None = None
+    lost: str | None = None
     places: int
     policy: RunPolicy
     deadline: datetime
@@ -212,7 +266,9 @@ class ShardInput(Contract):
 
 
 class ShardResult(Contract):
-    """What came of a shard's page. `missing` names the works without an answer; `reason` what ended it early."""
+    """What came of a shard's page. `missing` names the works without an answer, the first `MAX_MISSING` of them;
+    `reason` what ended it early.
+    """
 
     number: int
     tally: Tally

@@ -23,43 +23,56 @@ ABANDONED_CALL = Usage(model_calls=1)
 """What a call counts for whose account never came: it was made, its tokens are not known."""
 
 
-def outcome_of(record: Record, *, run_deadline: datetime, cut_by: Interruption | None, now: datetime) -> BranchOutcome:
+def outcome_of(
+    record: Record[Any], *, run_deadline: datetime, cut_by: Interruption | None, now: datetime
+) -> BranchOutcome:
     """What became of a branch; `cut_by` says why the run ended before those that are not decided."""
+    status, error = fate_of(record, run_deadline=run_deadline, cut_by=cut_by)
+    last = record.last if record.decided else None
+    answer = last if last is not None and status == "succeeded" else None
+    kept = {field: answer[field] for field in ("output", "model", "truncated")} if answer is not None else {}
+    return _outcome(record, status, error, ended_at=now if last is None else last["ended_at"], **kept)
+
+
+def fate_of(
+    record: Record[Any], *, run_deadline: datetime, cut_by: Interruption | None
+) -> tuple[BranchStatus, BranchError | None]:
+    """A branch's status, and its error if it has one."""
     if record.decided and record.last is not None:
         return _own(record, record.last, run_deadline)
     if record.decided and record.late_for_attempt is not None:
-        return _outcome(record, "timed_out", _late(record, record.late_for_attempt, run_deadline), ended_at=now)
+        return "timed_out", _late(record, record.late_for_attempt, run_deadline)
     if record.decided:
-        return _outcome(record, "failed", _lost(record), ended_at=now)
-    return _outcome(record, *_cut_short(record, cut_by or "cancelled"), ended_at=now)
+        return "failed", _lost(record)
+    return _cut_short(record, cut_by or "cancelled")
 
 
-def usage_of(record: Record) -> Usage:
+def usage_of(record: Record[Any]) -> Usage:
     """What all calls for a branch have cost, those without an account too."""
     told = sum((Usage.model_validate(report["usage"]) for report in record.reports), start=Usage())
     untold = len(record.calls) - len(record.reports)
     return told + Usage(model_calls=untold * ABANDONED_CALL.model_calls)
 
 
-def _own(record: Record, report: Report, run_deadline: datetime) -> BranchOutcome:
-    """The outcome that the branch came to by itself."""
-    if report["status"] == "succeeded":
-        kept = {field: report[field] for field in ("output", "model", "truncated")}
-        return _outcome(record, "succeeded", None, ended_at=report["ended_at"], **kept)
-    error, status = BranchError.model_validate(report["error"]), report["status"]
+def _own(record: Record[Any], report: Report, run_deadline: datetime) -> tuple[BranchStatus, BranchError | None]:
+    """What the branch came to by itself."""
+    status: BranchStatus = report["status"]
+    if status == "succeeded":
+        return status, None
+    error = BranchError.model_validate(report["error"])
     if status == "timed_out":
         error = _out_of_time(record, error.message, _before(record, report), run_deadline)
     elif error.code == CallTimedOut.code:
         status = "timed_out"
-    return _outcome(record, status, error, ended_at=report["ended_at"])
+    return status, error
 
 
-def _late(record: Record, attempt: int, run_deadline: datetime) -> BranchError:
+def _late(record: Record[Any], attempt: int, run_deadline: datetime) -> BranchError:
     """The next attempt found no place before the branch's time was up."""
     return _out_of_time(record, f"the time was up before attempt {attempt} began", _before(record), run_deadline)
 
 
-def _out_of_time(record: Record, what: str, before: str, run_deadline: datetime) -> BranchError:
+def _out_of_time(record: Record[Any], what: str, before: str, run_deadline: datetime) -> BranchError:
     """Whether a branch's own time was up or its run's: a longer `branch_timeout_s` helps the former only."""
     if record.deadline != run_deadline:
         return BranchError(code="branch_timed_out", message=what + before, retriable=True)
@@ -67,19 +80,19 @@ def _out_of_time(record: Record, what: str, before: str, run_deadline: datetime)
     return BranchError(code="deadline_exceeded", message=f"{why} before the branch ended{before}", retriable=True)
 
 
-def _lost(record: Record) -> BranchError:
+def _lost(record: Record[Any]) -> BranchError:
     """The last call's orchestration failed, or was terminated."""
     message = f"branch {record.branch.name!r} ended without an outcome: {record.lost}{_before(record)}"
     return BranchError(code="branch_failed", message=message, retriable=True)
 
 
-def _cut_short(record: Record, cut_by: Interruption) -> tuple[BranchStatus, BranchError]:
+def _cut_short(record: Record[Any], cut_by: Interruption) -> tuple[BranchStatus, BranchError]:
     status, why = CUT_SHORT[cut_by]
     state = "before the branch ended" if record.calls else "before the branch started"
     return status, BranchError(code=cut_by, message=f"{why} {state}{_before(record)}", retriable=True)
 
 
-def _before(record: Record, last: Report | None = None) -> str:
+def _before(record: Record[Any], last: Report | None = None) -> str:
     """What had gone wrong before, if anything."""
     own = [
         report["error"]["message"]
@@ -90,7 +103,7 @@ def _before(record: Record, last: Report | None = None) -> str:
 
 
 def _outcome(
-    record: Record, status: BranchStatus, error: BranchError | None, *, ended_at: Any, **fields: Any
+    record: Record[Any], status: BranchStatus, error: BranchError | None, *, ended_at: Any, **fields: Any
 ) -> BranchOutcome:
     return BranchOutcome.model_validate(
         {

@@ -36,13 +36,35 @@ class Hedging:
         self._spent = 0
         self._hopeful = 0
         self._durations_s: list[float] = []
+        self._told_s: float | None = None
 
     @property
     def after_s(self) -> float | None:
         """Seconds after which a call is hedged now; None when none is."""
         if self._spent >= ceil(self._branches * self._share):
             return None
-        return self._learned_s() if self._learns else self._stated_s
+        return self.typical_s
+
+    @property
+    def typical_s(self) -> float | None:
+        """The same, however many extra calls there have been; what was told counts until enough has been learned."""
+        if not self._learns:
+            return self._stated_s
+        learned_s = self._learned_s()
+        return self._told_s if learned_s is None else learned_s
+
+    @property
+    def left(self) -> int:
+        """Extra calls that may still be made."""
+        return max(0, ceil(self._branches * self._share) - self._spent)
+
+    def kept_for(self, branches: int) -> int:
+        """Of the extra calls left, those that so many branches in flight may want."""
+        return min(self.left, ceil(branches * self._share))
+
+    def be_told(self, typical_s: float | None) -> None:
+        """What calls of the same kind elsewhere have taught."""
+        self._told_s = self._told_s if typical_s is None else typical_s
 
     def add(self, branches: int) -> None:
         """So many more branches share the extra calls."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from shared.contracts.branch import Branch
 
@@ -13,11 +13,34 @@ Report = Mapping[str, Any]
 """An `AttemptOutcome` as JSON."""
 
 
+class Job(Protocol):
+    """What calls are made for: a branch, or a unit of a page."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the jobs of a schedule."""
+        ...
+
+    @property
+    def weight(self) -> int:
+        """How many it counts for in the policy's tolerances."""
+        ...
+
+    @property
+    def max_output_tokens(self) -> int | None:
+        """The bound of its answer, if any."""
+        ...
+
+    def estimated_input_tokens(self) -> int:
+        """About how many input tokens a call for it has."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
-class Call:
+class Call[J: Job = Branch]:
     """One call for a branch. `number` counts the branch's calls from 1, `window_number` the run's."""
 
-    record: Record
+    record: Record[J]
     number: int
     is_hedge: bool
     started_at: datetime
@@ -28,18 +51,18 @@ class Call:
 
 
 @dataclass(slots=True, eq=False)
-class Record:
-    """All that is known of a branch.
+class Record[J: Job = Branch]:
+    """All that is known of a branch, or of another job.
 
     A branch is `decided` by its `last` report; without one by a call that was `lost` (with these words), or because
     its time was up before the attempt `late_for_attempt` found a place. `not_before` is the wait that its failed calls
     have asked for.
     """
 
-    branch: Branch
+    branch: J
     started_at: datetime | None = None
     deadline: datetime | None = None
-    calls: list[Call] = field(default_factory=list[Call])
+    calls: list[Call[J]] = field(default_factory=list["Call[J]"])
     reports: list[Report] = field(default_factory=list[Report])
     attempts: int = 0
     in_flight: int = 0

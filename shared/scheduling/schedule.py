@@ -22,44 +22,44 @@ from shared.contracts.policy import Certainty, RunPolicy
 from shared.errors import RateLimited
 from shared.scheduling.budget import Budget
 from shared.scheduling.hedging import MAX_HEDGES_PER_BRANCH, Hedging
-from shared.scheduling.record import Call, Record, Report
+from shared.scheduling.record import Call, Job, Record, Report
 from shared.scheduling.window import AdaptiveWindow
-from shared.token_estimate import estimated_input_tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class Start[J: Job]:
     """A call that may start: its branch, whether it is a second one, and the tokens to reserve for it."""
 
-    record: Record
+    record: Record[J]
     is_hedge: bool
     tokens: int
 
 
-class Schedule:
+class Schedule[J: Job = Branch]:
     """The calls of one fan-out. `key` tells the run apart from others, for the jitter of its waits.
 
-    At most `expected` branches are added to it, at once or in waves: what is certain counts those to come.
+    At most `expected` branches are added to it, at once or in waves: what is certain counts those to come. A job that
+    is no branch counts by its weight.
     """
 
     def __init__(self, policy: RunPolicy, *, expected: int, run_deadline: datetime, budget: Budget, key: str) -> None:
-        self.records: dict[str, Record] = {}
+        self.records: dict[str, Record[J]] = {}
         self._policy = policy
         self._run_deadline = run_deadline
         self._budget = budget
         self._key = key
         self._window = AdaptiveWindow(policy.max_concurrency)
         self._hedging = Hedging(policy)
-        self._waiting = deque[Record]()
-        self._retries: list[tuple[datetime, int, Record]] = []
-        self._oldest = deque[Call]()
-        self._rehedges: list[tuple[datetime, int, Call]] = []
-        self._losers: list[Call] = []
+        self._waiting = deque[Record[J]]()
+        self._retries: list[tuple[datetime, int, Record[J]]] = []
+        self._oldest = deque[Call[J]]()
+        self._rehedges: list[tuple[datetime, int, Call[J]]] = []
+        self._losers: list[Call[J]] = []
         self._in_flight = 0
         self._undecided = 0
         self._branches = expected
-        self._successes = 0
-        self._failures = 0
+        self._successes: int = 0
+        self._failures: int = 0
         self._withheld = 0
         self._order = 0
         self._closed = False
@@ -97,7 +97,7 @@ class Schedule:
 
     def wake_at(self, now: datetime) -> datetime | None:
         """The next moment at which time alone makes a call due; None when only the end of a call can."""
-        opens_at = self._window.opens_at(now, self._in_flight)
+        opens_at = self._window.opens_at(now, self._crowd)
         if opens_at is None:
             return None
         moments = [self._retries[0][0]] if self._retries else []
@@ -108,19 +108,19 @@ class Schedule:
 
     # --- What to do ---
 
-    def add(self, branches: Sequence[Branch], *, reused: int = 0) -> None:
+    def add(self, branches: Sequence[J], *, reused: int = 0) -> None:
         """More branches to call; `reused` others succeeded before: they count for the policy, and are not called."""
-        records = {branch.name: Record(branch) for branch in branches}
+        records = {branch.name: Record[J](branch) for branch in branches}
         self.records |= records
         self._waiting += records.values()
         self._undecided += len(records)
         self._successes += reused
         self._hedging.add(len(records))
 
-    def due(self, now: datetime) -> list[Call]:
+    def due(self, now: datetime) -> list[Call[J]]:
         """The calls to start now; they count as started. A retry that found no place in time is given up."""
         self._withhold()
-        calls: list[Call] = []
+        calls: list[Call[J]] = []
         while (start := self._next(now)) is not None:
             if start.record.is_late(now):
                 self._give_up(start.record)
@@ -128,7 +128,7 @@ class Schedule:
                 calls.append(self._start(start, now))
         return calls
 
-    def losers(self) -> list[Call]:
+    def losers(self) -> list[Call[J]]:
         """Calls in flight whose branch another call has decided, each told once."""
         losers, self._losers = self._losers, []
         return [call for call in losers if call.in_flight]
@@ -142,7 +142,7 @@ class Schedule:
 
     # --- What happened ---
 
-    def ended(self, call: Call, report: Report, now: datetime) -> None:
+    def ended(self, call: Call[J], report: Report, now: datetime) -> None:
         """A call ended with this account."""
         record, usage = call.record, report["usage"]
         self._land(call)
@@ -153,7 +153,7 @@ class Schedule:
             self._judge(call, report, now)
         self._withhold()
 
-    def lost(self, call: Call, why: str) -> None:
+    def lost(self, call: Call[J], why: str) -> None:
         """A call ended without an account: its orchestration failed, or was terminated by a hand other than ours."""
         self._land(call)
         self._window.ended()
@@ -165,11 +165,16 @@ class Schedule:
 
     # --- What may start ---
 
-    def _next(self, now: datetime) -> Start | None:
+    @property
+    def _crowd(self) -> int:
+        """The calls in flight, as the window counts them."""
+        return self._in_flight
+
+    def _next(self, now: datetime) -> Start[J] | None:
         """The call that is due now, if the window and the budget have room for it."""
         if self._closed or now >= self._run_deadline:
             return None
-        if self._window.opens_at(now, self._in_flight) != now:
+        if self._window.opens_at(now, self._crowd) != now:
             return None
         record, is_hedge = self._candidate(now)
         if record is None:
@@ -177,7 +182,7 @@ class Schedule:
         tokens = self._estimate(record)
         return Start(record, is_hedge, tokens) if self._budget.allows(tokens) else None
 
-    def _candidate(self, now: datetime) -> tuple[Record | None, bool]:
+    def _candidate(self, now: datetime) -> tuple[Record[J] | None, bool]:
         """The branch to call: one whose wait is over, one that straggles, or one that has not begun; and if twice."""
         if self._retries and self._retries[0][0] <= now:
             return self._retries[0][2], False
@@ -187,7 +192,7 @@ class Schedule:
                 return call.record, True
         return (self._waiting[0], False) if self._waiting else (None, False)
 
-    def _straggler(self) -> tuple[Call, datetime] | None:
+    def _straggler(self) -> tuple[Call[J], datetime] | None:
         """The call to hedge next, which is the oldest that may be, and when: not while the model throttles."""
         after_s = self._hedging.after_s
         if after_s is None:
@@ -199,18 +204,18 @@ class Schedule:
         calls = [*([self._oldest[0]] if self._oldest else []), *(call for _, _, call in self._rehedges[:1])]
         return min(((call, self._hedged_at(call, after_s)) for call in calls), key=lambda due: due[1], default=None)
 
-    def _may_be_hedged(self, call: Call, after_s: float) -> bool:
+    def _may_be_hedged(self, call: Call[J], after_s: float) -> bool:
         record = call.record
         newest = call.in_flight and not any(later.in_flight for later in record.calls[call.number :])
         left = not record.decided and record.hedges < MAX_HEDGES_PER_BRANCH
         return newest and left and self._hedged_at(call, after_s) < call.deadline
 
-    def _hedged_at(self, call: Call, after_s: float) -> datetime:
+    def _hedged_at(self, call: Call[J], after_s: float) -> datetime:
         """When a call is hedged: once it has taken long, and after the wait that a failed hedge of it has asked for."""
         moment = max(call.started_at + timedelta(seconds=after_s), self._window.throttled_until)
         return max(moment, call.record.not_before or moment)
 
-    def _start(self, start: Start, now: datetime) -> Call:
+    def _start(self, start: Start[J], now: datetime) -> Call[J]:
         record = start.record
         if start.is_hedge:
             self._hedging.spend()
@@ -233,7 +238,7 @@ class Schedule:
             self._oldest.append(call)
         return call
 
-    def _begin_attempt(self, record: Record, now: datetime) -> None:
+    def _begin_attempt(self, record: Record[J], now: datetime) -> None:
         """Take the branch out of its queue."""
         self._hedging.started()
         record.attempts += 1
@@ -244,28 +249,27 @@ class Schedule:
         else:
             heappop(self._retries)
 
-    def _estimate(self, record: Record) -> int:
+    def _estimate(self, record: Record[J]) -> int:
         """The tokens to reserve for a call; counted once a branch, because a prompt may be long."""
         if self._budget.left is None:
             return 0
-        agent = record.branch.agent
         if record.input_tokens is None:
-            record.input_tokens = estimated_input_tokens(agent, record.branch.prompt)
-        return self._budget.estimate(agent, record.input_tokens)
+            record.input_tokens = record.branch.estimated_input_tokens()
+        return self._budget.estimate(record.branch, record.input_tokens)
 
     # --- What the end of a call means ---
 
-    def _land(self, call: Call) -> None:
+    def _land(self, call: Call[J]) -> None:
         call.in_flight = False
         call.record.in_flight -= 1
         self._in_flight -= 1
         self._release(call)
 
-    def _release(self, call: Call) -> None:
+    def _release(self, call: Call[J]) -> None:
         self._budget.release(call.reserved_tokens)
         call.reserved_tokens = 0
 
-    def _learn(self, call: Call, report: Report, now: datetime) -> None:
+    def _learn(self, call: Call[J], report: Report, now: datetime) -> None:
         """What the window and the hedging make of it."""
         if report["status"] == "succeeded":
             self._window.succeeded()
@@ -273,11 +277,11 @@ class Schedule:
             return
         self._hedging.failed(is_hedge=call.is_hedge)
         if report["error"]["code"] == RateLimited.code:
-            self._window.throttled(call.window_number, self._in_flight, now, self._wait_s(call.record, report))
+            self._window.throttled(call.window_number, self._crowd, now, self._wait_s(call.record, report))
         else:
             self._window.ended()
 
-    def _judge(self, call: Call, report: Report, now: datetime) -> None:
+    def _judge(self, call: Call[J], report: Report, now: datetime) -> None:
         """What it means for its branch, which awaits its other calls unless this one decides.
 
         A success decides, and a failure that the same call would meet again: that one the other calls meet, too.
@@ -298,7 +302,7 @@ class Schedule:
             self._order += 1
             heappush(self._rehedges, (record.not_before, self._order, straggler))
 
-    def _try_again(self, record: Record, report: Report, due: datetime) -> None:
+    def _try_again(self, record: Record[J], report: Report, due: datetime) -> None:
         """Queue the next attempt, if there is one left and time for it."""
         if report["status"] != "failed" or record.attempts >= self._policy.attempts or record.is_late(due):
             record.last = report
@@ -307,30 +311,36 @@ class Schedule:
             self._order += 1
             heappush(self._retries, (due, self._order, record))
 
-    def _wait_s(self, record: Record, report: Report) -> float:
+    def _wait_s(self, record: Record[J], report: Report) -> float:
         """How long a branch waits after this report before it may be called again."""
         return retry_delay_s(record.attempts, report["retry_after_s"], key=f"{self._key}:{record.branch.name}")
 
-    def _give_up(self, record: Record) -> None:
+    def _give_up(self, record: Record[J]) -> None:
         """Its retry waited for a place until its time was up."""
         heappop(self._retries)
         record.late_for_attempt = record.attempts + 1
         self._decide(record, succeeded=False)
 
-    def _decide(self, record: Record, *, succeeded: bool) -> None:
+    def _decide(self, record: Record[J], *, succeeded: bool) -> None:
         record.decided = True
         self._undecided -= 1
-        self._successes += succeeded
-        self._failures += not succeeded
+        self._count(record, succeeded=succeeded)
         if record.in_flight:
             self._losers += [call for call in record.calls if call.in_flight]
 
+    def _count(self, record: Record[J], *, succeeded: bool) -> None:
+        """What its decision adds to the sums that the policy is about."""
+        self._successes += record.branch.weight * succeeded
+        self._failures += record.branch.weight * (not succeeded)
+
     def _withhold(self) -> None:
         """Once the budget is spent, what waits for a call gets none."""
-        if self._closed or not self._budget.exhausted:
-            return
-        kept = len(self._waiting) + len(self._retries)
-        self._withheld += kept
-        self._undecided -= kept
+        if self._budget.exhausted and not self._closed:
+            self._withhold_all()
+
+    def _withhold_all(self) -> None:
+        kept = [*self._waiting, *(record for _, _, record in self._retries)]
+        self._withheld += sum(record.branch.weight for record in kept)
+        self._undecided -= len(kept)
         self._waiting.clear()
         self._retries.clear()

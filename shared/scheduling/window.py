@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from shared.contracts.work import WindowState
+
 TOLERATED_SHARE = 0.2
 """Of a round's calls. A service at its limit throttles more of them; some throttle a few at any load."""
 DECREASE = 0.5
@@ -42,10 +44,38 @@ class AdaptiveWindow:
         self._decreased_at = 0
         self._ended = 0
         self._throttled = 0
+        self._shrinks = 0
+        self._adopted_shrinks = 0
         self._empty_until = LONG_AGO
         self._closed_until = LONG_AGO
         self.throttled_until = LONG_AGO
         """When the waits of all calls that were throttled are over."""
+
+    @property
+    def size(self) -> int:
+        """The places of the window, those that stay empty for a while too; at least one."""
+        return int(self._size)
+
+    @property
+    def state(self) -> WindowState:
+        """What it has learned, for the window of the shard that comes next."""
+        return WindowState(
+            size=self._size,
+            shrinks=self._shrinks + self._adopted_shrinks,
+            starts_slowly=self._starts_slowly,
+            throttled_until=self.throttled_until,
+            closed_until=self._closed_until,
+        )
+
+    def adopt(self, state: WindowState) -> None:
+        """Take over what an earlier shard's window has learned: all of it before the first call, then bad news only."""
+        if self._started == 0 or state.shrinks > self._adopted_shrinks:
+            self._size = state.size if self._started == 0 else min(self._size, state.size)
+            self._step = max(1.0, self._size * INCREASE_SHARE) if state.shrinks else self._step
+            self._starts_slowly = state.starts_slowly
+        self._adopted_shrinks = max(self._adopted_shrinks, state.shrinks)
+        self.throttled_until = max(self.throttled_until, state.throttled_until)
+        self._closed_until = max(self._closed_until, state.closed_until)
 
     def places(self, now: datetime) -> int:
         """The calls that may be in flight; at least one."""
@@ -92,6 +122,7 @@ class AdaptiveWindow:
         self.ended()
 
     def _shrink(self, size: float) -> None:
+        self._shrinks += 1
         self._size = max(1.0, size)
         self._step = max(1.0, self._size * INCREASE_SHARE)
         self._ended = self._throttled = 0

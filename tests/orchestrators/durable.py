@@ -24,6 +24,7 @@ from activities.names import (
     CANCEL_EVENT,
     MAP_REDUCE,
     SECTIONING,
+    SHARD,
     STOP_CALLS,
     VOTING,
     children_prefix,
@@ -33,6 +34,7 @@ from local_host.engine import LocalEngine
 from orchestrators.agent_attempt import agent_attempt
 from orchestrators.map_reduce import map_reduce
 from orchestrators.sectioning import sectioning
+from orchestrators.shard import shard
 from orchestrators.voting import voting
 from tests.orchestrators.fake_context import JSON, Orchestrator
 from tests.orchestrators.given import replied, run_input
@@ -42,6 +44,7 @@ ORCHESTRATORS: dict[str, Orchestrator] = {
     VOTING: voting,
     MAP_REDUCE: map_reduce,
     AGENT_ATTEMPT: agent_attempt,
+    SHARD: shard,
 }
 LIMIT_S = 60.0
 """How long anything here is waited for."""
@@ -113,7 +116,7 @@ class Agents:
 class Durable:
     """An engine, the SDK's worker with the app's orchestrators, and its client."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = _WORKER_THREADS) -> None:
         self.run_id = "run-1"
         self.agents = Agents()
         self.engine = LocalEngine()
@@ -123,7 +126,7 @@ class Durable:
             host_address=self._address,
             channel_options=_UNLIMITED,
             data_converter=DEFAULT_FUNCTIONS_DATA_CONVERTER,
-            concurrency_options=ConcurrencyOptions(maximum_thread_pool_workers=_WORKER_THREADS),
+            concurrency_options=ConcurrencyOptions(maximum_thread_pool_workers=threads),
             emit_trace_spans=False,
             logger=_QUIET,
         )

@@ -14,7 +14,7 @@ from typing import Any, cast
 from durabletask.task import CancellableTask, CompletableTask, Task, TaskFailedError, TimerTask, when_all, when_any
 
 JSON = dict[str, Any]
-Orchestrator = Callable[[Any], Generator[Task[Any], Any, JSON]]
+Orchestrator = Callable[..., Generator[Task[Any], Any, JSON]]
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -60,6 +60,9 @@ def of_event(event: pb.HistoryEvent) -> Decision:
             return _call("activity", event.eventId, event.taskScheduled)
         case "subOrchestrationInstanceCreated":
             return _child(event.eventId, event.subOrchestrationInstanceCreated)
+        case "eventSent":
+            sent = event.eventSent
+            return _sent(event.eventId, sent.instanceId, sent.name, sent.input.value)
         case "executionCompleted":
             return _end(event.executionCompleted)
         case other:
@@ -75,6 +78,9 @@ def of_action(action: pb.OrchestratorAction) -> Decision:
             return _call("activity", action.id, action.scheduleTask)
         case "createSubOrchestration":
             return _child(action.id, action.createSubOrchestration)
+        case "sendEvent":
+            send = action.sendEvent
+            return _sent(action.id, send.instance.instanceId, send.name, send.data.value)
         case "completeOrchestration":
             return _end(action.completeOrchestration)
         case other:
@@ -99,6 +105,10 @@ def _call(kind: str, task_id: int, call: Any) -> Decision:
 
 def _child(task_id: int, child: Any) -> Decision:
     return _call("child", task_id, child) | {"instance_id": child.instanceId}
+
+
+def _sent(task_id: int, instance_id: str, name: str, data: str) -> Decision:
+    return {"kind": "event", "id": task_id, "instance_id": instance_id, "name": name, "payload": _json(data)}
 
 
 def _end(end: Any) -> Decision:

@@ -23,6 +23,7 @@ from orchestrators.fan_out import Flight
 from orchestrators.map_reduce import map_reduce
 from orchestrators.run import Run
 from orchestrators.sectioning import sectioning
+from orchestrators.shard import Shard
 from shared.contracts.branch import Usage
 from shared.scheduling.hedging import Hedging
 from tests.orchestrators.durable import ORCHESTRATORS
@@ -61,6 +62,14 @@ ENDINGS = {
     "sectioning_with_a_slow_branch": ("partial", "all_completed"),
     "sectioning_with_failures": ("partial", "all_completed"),
     "sectioning_with_retries": ("partial", "all_completed"),
+    "shards_beyond_their_tolerance_2": ("0, not 2", "failure_tolerance_exceeded"),
+    "shards_out_of_budget_2": ("1, not 1", "budget_exhausted"),
+    "shards_pass_places_1": ("3, not 0", None),
+    "shards_pass_places_2": ("2, not 1", None),
+    "shards_pass_places_3": ("1, not 0", None),
+    "shards_replaced_1_replaced": ("1, not 1", None),
+    "shards_stopped_1": ("0, not 2", "cancelled"),
+    "shards_stopped_3": ("0, not 2", "cancelled"),
     "voting_cancelled": ("cancelled", "cancelled"),
     "voting_decides": ("succeeded", "all_completed"),
     "voting_for_the_best_of_three": ("succeeded", "all_completed"),
@@ -71,7 +80,7 @@ ENDINGS = {
     "voting_whose_tie_a_judge_breaks": ("succeeded", "all_completed"),
     "voting_with_too_few_votes": ("failed", "failure_tolerance_exceeded"),
 }
-"""Each history's status, and its completion reason (for a call: its error's code)."""
+"""Each history's status, and its completion reason (for a call: its error's code; for a shard: its reason)."""
 
 
 def history(name: str) -> History:
@@ -95,8 +104,8 @@ def test_the_histories_hold_what_their_names_say() -> None:
     endings = {}
     for of in HISTORIES:
         result = of.result()
-        why = result.get("completion_reason") or (result.get("error") or {}).get("code")
-        endings[of.name] = (result["status"], why)
+        why = result.get("completion_reason") or (result.get("error") or {}).get("code") or result.get("reason")
+        endings[of.name] = (result.get("status") or counts_of(result), why)
     assert endings == ENDINGS
 
 
@@ -143,6 +152,11 @@ def test_the_histories_show_waves_and_judges() -> None:
         assert calls_of(history(name))[3:] == ["~judge-1", "~judge-2"]
 
 
+def counts_of(shard: dict[str, Any]) -> str:
+    """How many works of a shard have their answers, and how many do not."""
+    return f"{shard['tally']['succeeded']}, not {shard['tally']['failed']}"
+
+
 def calls_of(of: History) -> list[str]:
     """The names of the calls that a run made, in their order."""
     created = [event.subOrchestrationInstanceCreated for event in of.events]
@@ -158,6 +172,13 @@ def stops_of(of: History) -> list[set[str]]:
 
 
 # --- The guard bites ---
+
+
+def test_places_that_are_not_passed_on_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Shard, "_pass_places", lambda _: None)
+    with pytest.raises(DivergedError, match="places") as failure:
+        replay(history("shards_pass_places_1"), ORCHESTRATORS["shard"])
+    assert BREAKS_RUNS in str(failure.value)
 
 
 def test_an_additional_activity_is_noticed() -> None:
