@@ -7,13 +7,14 @@ stage is divided into *pages*, a blob each, and a shard runs the units of one pa
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, JsonValue
 
 from shared.contracts.base import Contract
 from shared.contracts.branch import BranchError, BranchStatus, Usage
 from shared.contracts.policy import Interruption, RunPolicy
+from shared.contracts.storage import BlobSink
 
 PAGE_UNITS = 250
 """Units of a page at most, and so calls of a shard, but for retries, hedges and documents of a batch called alone."""
@@ -33,6 +34,17 @@ class RunFolder(Contract):
     container: str
     name: str
     run_id: str
+
+    @classmethod
+    def of(cls, sink: BlobSink, run_id: str) -> Self:
+        """The folder of the run with this id in `sink`."""
+        return cls(container=sink.container, name=f"{root_of(sink)}{run_id}/", run_id=run_id)
+
+
+def root_of(sink: BlobSink) -> str:
+    """What the names of all runs' folders in `sink` begin with: nothing, or a folder and its slash."""
+    prefix = sink.prefix.rstrip("/")
+    return f"{prefix}/" if prefix else ""
 
 
 class TextPlace(Contract):
