@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from activities.names import CANCEL_EVENT
 from shared.aggregation.completion import verdict
@@ -15,6 +15,7 @@ from shared.contracts.run import (
     CompletionReason,
     Pattern,
     PatternOutput,
+    Phase,
     Redrive,
     RunResult,
     RunStatus,
@@ -93,9 +94,12 @@ class Run:
         """The first of `tasks`, or an interruption."""
         return self.context.task_any([*tasks, self.deadline_timer, self.cancel_event])
 
-    def enter(self, phase: Literal["branches", "aggregation"], total: int) -> None:
-        """Tell those who watch what the run does now; `total` counts the branches, not the aggregation."""
-        self.context.set_custom_status({"phase": phase, "total": total})
+    def enter(self, phase: Phase, total: int, **counts: int) -> None:
+        """Tell those who watch what the run does now; `total` counts the branches, not the aggregation.
+
+        `counts` of them that no calls tell of have the names of the fields of `Progress`.
+        """
+        self.context.set_custom_status({"phase": phase, "total": total, **counts})
 
     def wants_answer(self, branches: FannedOut) -> bool:
         """Whether what succeeded is worth aggregating: not after a cancel, nor when the policy was missed."""

@@ -24,6 +24,9 @@ OPENAI_API_KEY = "OPENAI_API_KEY"
 OPENAI_BASE_URL = "OPENAI_BASE_URL"
 CHORUS_MODEL = "CHORUS_MODEL"
 CHORUS_MODEL_API = "CHORUS_MODEL_API"
+CHORUS_STORAGE = "CHORUS_STORAGE"
+CHORUS_SOURCE_CONTAINERS = "CHORUS_SOURCE_CONTAINERS"
+CHORUS_SINK_CONTAINERS = "CHORUS_SINK_CONTAINERS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +109,37 @@ def _url_problem(name: str, url: str) -> str | None:
 
 def _hostname(url: str) -> str | None:
     return urlsplit(url).hostname
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Where blobs are, and which containers a request may name."""
+
+    connection: str = field(repr=False)
+    sources: tuple[str, ...] = ()
+    sinks: tuple[str, ...] = ()
+
+    def may_read(self, container: str) -> bool:
+        """Whether a request may read documents there."""
+        return container in self.sources
+
+    def may_write(self, container: str) -> bool:
+        """Whether a run may write there."""
+        return container in self.sinks
+
+    @property
+    def default_sink(self) -> str | None:
+        """Where a run writes that does not say where."""
+        return self.sinks[0] if self.sinks else None
+
+
+def load_storage_settings(env: Mapping[str, str]) -> StorageSettings | None:
+    """Read the storage settings; None when storage is not configured."""
+    values = {name: value.strip() for name, value in env.items() if value.strip()}
+    if CHORUS_STORAGE not in values:
+        return None
+
+    def names(setting: str) -> tuple[str, ...]:
+        return tuple(name.strip() for name in values.get(setting, "").split(",") if name.strip())
+
+    return StorageSettings(values[CHORUS_STORAGE], names(CHORUS_SOURCE_CONTAINERS), names(CHORUS_SINK_CONTAINERS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import uuid
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from triggers.answers import answer, answering_problems, api_root, polling
 from triggers.bodies import parsed
 from triggers.problems import Problem
 from triggers.results import result_json, result_of
+from triggers.storage import with_storage
 from triggers.views import RunState, child_states, view_of, view_of_result
 
 if TYPE_CHECKING:
@@ -89,6 +91,8 @@ async def start(
 ) -> func.HttpResponse:
     """Check the request, start its orchestration, and say where to look."""
     request = await asyncio.to_thread(parsed, req, contract)  # a megabyte of schemas takes seconds to check
+    if isinstance(request, MapReduceRequest):
+        request = with_storage(request, os.environ)
     given = RunInput(request=request.model_dump(mode="json"))
     return await accepted(req, client, pattern, given, route)
 
