@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from activities.names import FINISH_MAP, READ_DOCUMENTS
 from orchestrators.planning import Planning, plan
-from orchestrators.run import Run
+from orchestrators.run import Run, may_go_on
 from orchestrators.stage import StageOutcome, run_stage
 from orchestrators.step import step
 from orchestrators.stored_reduction import Reduced, reduce_stored
@@ -162,7 +162,7 @@ def verdict_with(run: Run, mapped: Mapped, reduced: Reduced | None) -> tuple[Run
     if status not in {"succeeded", "partial"}:
         return status, reason
     if reduced is None:
-        return "partial", "aggregation_failed"
+        return "partial", "aggregation_failed" if may_go_on(mapped.outcome.interruption) else reason
     if reduced.interruption == "cancelled":
         return "cancelled", "cancelled"
     if reduced.tally.failed == 0 and reduced.interruption is None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
 from http import HTTPStatus
 
 from shared.contracts.map_reduce import MapReduceRequest
@@ -22,14 +22,14 @@ from triggers.problems import FieldError, Problem
 BEGINS_A_RUN_ID = re.compile(r"[0-9a-f]{0,31}")
 
 
-def with_storage(request: MapReduceRequest, env: Mapping[str, str]) -> MapReduceRequest:
+def with_storage(request: MapReduceRequest) -> MapReduceRequest:
     """The request with a sink, if it works in storage; raise the `Problem` with what it may not use.
 
     The activities check the containers once more: what is in history may be older than the settings.
     """
     if not request.in_storage:
         return request
-    settings = _settings(env)
+    settings = _settings()
     if request.source is not None and not settings.may_read(request.source.container):
         raise _not_allowed("source.container", request.source.container, "read", CHORUS_SOURCE_CONTAINERS)
     sink = request.sink or _default_sink(settings)
@@ -50,9 +50,9 @@ def reads_what_it_writes(source: BlobSource, sink: BlobSink) -> bool:
     return source.prefix.startswith(root) and BEGINS_A_RUN_ID.fullmatch(source.prefix[len(root) :]) is not None
 
 
-def _settings(env: Mapping[str, str]) -> StorageSettings:
+def _settings() -> StorageSettings:
     try:
-        settings = load_storage_settings(env)
+        settings = load_storage_settings(os.environ)
     except SettingsError as exc:
         raise _not_configured(f"The settings of this app's storage are wrong: {exc}. Set them right") from exc
     if settings is None:
