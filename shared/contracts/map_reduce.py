@@ -43,6 +43,12 @@ def _from_history(chunks: list[Chunk], info: ValidationInfo) -> list[Chunk]:
     return chunks
 
 
+def _some_unless_trusted(documents: list[Document], info: ValidationInfo) -> list[Document]:
+    if not documents and info.context is not TRUSTED:
+        raise ValueError("give at least one document, or leave this out and give a source")
+    return documents
+
+
 class MapReduceRequest(Contract):
     """`POST /api/map-reduce`: the `map` agent reads each document, `reduce` makes one answer of all of its outputs.
 
@@ -51,12 +57,14 @@ class MapReduceRequest(Contract):
     `reduce` is a way to reduce, or an agent alone, which reads all outputs in one call if they fit.
     `chunks` are the parts of the documents that do not fit into the size of `split`, in order. No caller gives them:
     they are found when a request comes in and stay with it in history, so that a replay, a view and a redrive have the
-    same, whatever a later version would find.
+    same, whatever a later version would find. A request that is kept in storage has no `documents` any more.
     """
 
-    documents: Annotated[list[Document], Field(min_length=1, max_length=MAX_DOCUMENTS)] = Field(
-        default_factory=list[Document]
-    )
+    documents: Annotated[
+        list[Document],
+        Field(max_length=MAX_DOCUMENTS, json_schema_extra={"minItems": 1}),
+        AfterValidator(_some_unless_trusted),
+    ] = Field(default_factory=list[Document])
     source: BlobSource | None = None
     sink: BlobSink | None = None
     batch_size: Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)] = 1
@@ -69,7 +77,7 @@ class MapReduceRequest(Contract):
 
     @model_validator(mode="after")
     def _is_consistent(self, info: ValidationInfo) -> Self:
-        if bool(self.documents) == (self.source is not None):
+        if bool(self.documents) == (self.source is not None) and info.context is not TRUSTED:
             raise misfit("documents", "give documents, or a source to read them from, and not both")
         if self.batch_size > 1 and not self.in_storage:
             raise misfit("batch_size", "a batch needs a run that works in storage; give a source or a sink")
