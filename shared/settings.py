@@ -28,6 +28,12 @@ CHORUS_STORAGE = "CHORUS_STORAGE"
 CHORUS_SOURCE_CONTAINERS = "CHORUS_SOURCE_CONTAINERS"
 CHORUS_SINK_CONTAINERS = "CHORUS_SINK_CONTAINERS"
 
+CONTAINER_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9](-?[a-z0-9])+")
+PAYLOADS_CONTAINER = "chorus-payloads"
+"""Where large inputs and outputs of orchestrations are kept."""
+PRIVATE_CONTAINERS = (PAYLOADS_CONTAINER, "azure-webjobs-")
+"""What the names of containers begin with that requests never name: the Functions host keeps its keys in one."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
@@ -113,33 +119,91 @@ def _hostname(url: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class StorageSettings:
-    """Where blobs are, and which containers a request may name."""
+    """Where blobs are, and which containers requests may name.
 
-    connection: str = field(repr=False)
+    By a connection string; or by `account_url` and the app's Entra identity.
+    """
+
     sources: tuple[str, ...] = ()
     sinks: tuple[str, ...] = ()
+    account_url: str | None = None
+    connection_string: str | None = field(default=None, repr=False)
 
     def may_read(self, container: str) -> bool:
-        """Whether a request may read documents there."""
+        """Whether a run may read documents there."""
         return container in self.sources
 
     def may_write(self, container: str) -> bool:
-        """Whether a run may write there."""
+        """Whether a run may write its results there."""
         return container in self.sinks
 
     @property
     def default_sink(self) -> str | None:
-        """Where a run writes that does not say where."""
+        """Where a run writes that has a source and names no sink; None if nothing may be written."""
         return self.sinks[0] if self.sinks else None
 
 
 def load_storage_settings(env: Mapping[str, str]) -> StorageSettings | None:
-    """Read the storage settings; None when storage is not configured."""
+    """Read the settings of storage; None if there are none. Raise SettingsError that names each one that is wrong."""
     values = {name: value.strip() for name, value in env.items() if value.strip()}
-    if CHORUS_STORAGE not in values:
+    problems: list[str] = []
+    sources = _containers(CHORUS_SOURCE_CONTAINERS, values, problems)
+    sinks = _containers(CHORUS_SINK_CONTAINERS, values, problems)
+    if problem := _storage_problem(values):
+        problems.append(problem)
+    if problems:
+        raise SettingsError(problems)
+    storage = values.get(CHORUS_STORAGE)
+    if storage is None:
         return None
+    if _is_url(storage):
+        return StorageSettings(sources, sinks, account_url=storage)
+    return StorageSettings(sources, sinks, connection_string=storage)
 
-    def names(setting: str) -> tuple[str, ...]:
-        return tuple(name.strip() for name in values.get(setting, "").split(",") if name.strip())
 
-    return StorageSettings(values[CHORUS_STORAGE], names(CHORUS_SOURCE_CONTAINERS), names(CHORUS_SINK_CONTAINERS))
+def _storage_problem(values: Mapping[str, str]) -> str | None:
+    storage = values.get(CHORUS_STORAGE)
+    if storage is not None:
+        return _url_problem(CHORUS_STORAGE, storage) if _is_url(storage) else _connection_problem(storage)
+    of_no_use = [name for name in (CHORUS_SOURCE_CONTAINERS, CHORUS_SINK_CONTAINERS) if name in values]
+    return f"{CHORUS_STORAGE} is not set, and {of_no_use[0]} names containers in it" if of_no_use else None
+
+
+def _is_url(storage: str) -> bool:
+    """A connection string is of names and values; a URL with a signature in its query is not meant to be used."""
+    return "=" not in storage
+
+
+def _containers(setting: str, values: Mapping[str, str], problems: list[str]) -> tuple[str, ...]:
+    """The containers that a setting names, each once, in its order."""
+    names = tuple(dict.fromkeys(name.strip() for name in values.get(setting, "").split(",") if name.strip()))
+    for number, name in enumerate(names, start=1):
+        if not CONTAINER_NAME.fullmatch(name):
+            # Without the name itself: it may be a connection string in the wrong place.
+            problems.append(
+                f"name {number} in {setting} is none of a container, which has 3 to 63 lower-case letters, digits "
+                "and single hyphens; separate names by commas"
+            )
+        elif name.startswith(PRIVATE_CONTAINERS):
+            problems.append(f"{setting} has {name!r}, which is not for documents or results; choose another container")
+    return names
+
+
+def _connection_problem(text: str) -> str | None:
+    """What is wrong with a connection string, without a word of it: it has the key."""
+    parts = [part.partition("=") for part in text.split(";") if part.strip()]
+    given = {name.strip().lower(): value.strip() for name, _, value in parts}
+    if given.get("usedevelopmentstorage") == "true":
+        return None
+    endpoint = given.get("blobendpoint")
+    has_key = "accountkey" in given or "sharedaccesssignature" in given
+    if not has_key or not (endpoint or given.get("accountname")):
+        return (
+            f"{CHORUS_STORAGE} is neither a connection string with an account and its key, nor a URL such as "
+            "https://NAME.blob.core.windows.net"
+        )
+    if endpoint:
+        return _url_problem(f"the BlobEndpoint in {CHORUS_STORAGE}", endpoint)
+    if given.get("defaultendpointsprotocol", "https").lower() != "https":
+        return f"{CHORUS_STORAGE} must say DefaultEndpointsProtocol=https (http is accepted for localhost only)"
+    return None

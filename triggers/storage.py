@@ -54,24 +54,25 @@ def _settings() -> StorageSettings:
     try:
         settings = load_storage_settings(os.environ)
     except SettingsError as exc:
-        raise _not_configured(f"The settings of this app's storage are wrong: {exc}. Set them right") from exc
+        raise _not_configured(f"the settings of its storage are wrong: {exc}") from exc
     if settings is None:
-        raise _not_configured("This app has no storage for source and sink. Set")
+        raise _not_configured("it has no storage")
     return settings
 
 
 def _default_sink(settings: StorageSettings) -> BlobSink:
     if settings.default_sink is None:
-        raise _not_configured("The request has no sink, and this app has no default for it. Set")
+        raise _not_configured("it may not write to any container")
     return BlobSink(container=settings.default_sink)
 
 
-def _not_configured(reason_and_verb: str) -> Problem:
+def _not_configured(reason: str) -> Problem:
     names = f"{CHORUS_STORAGE}, {CHORUS_SOURCE_CONTAINERS} and {CHORUS_SINK_CONTAINERS}"
     return Problem(
         HTTPStatus.BAD_REQUEST,
         "storage_not_configured",
-        f"{reason_and_verb} {names}, or send the documents with the request and no sink. Nothing was started.",
+        f"This app serves no source and no sink: {reason}. Set {names}, or send the documents with the request and "
+        "leave the sink out. Nothing was started.",
     )
 
 

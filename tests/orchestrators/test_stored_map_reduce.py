@@ -81,7 +81,13 @@ def mapped(
 
 def answer() -> StoredReduction:
     return StoredReduction.model_validate(
-        {"reduction": "agent", "requested": "tree", "content": "All is well.", "output": "team/run-1/output.txt"}
+        {
+            "reduction": "agent",
+            "requested": "tree",
+            "content": "All is well.",
+            "output": "team/run-1/output.txt",
+            "documents": 3,
+        }
     )
 
 

@@ -1,0 +1,1 @@
+"""Documents in blobs: which blobs, and the texts that they hold."""
