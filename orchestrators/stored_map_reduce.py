@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from shared.contracts.map_reduce import MapReduceRequest
 
-CANCEL_GRACE_S = 1.0
-"""How long a cancelled run waits for its files; a cancel ends within 2 s. They are written on without it."""
+CANCEL_GRACE_S = 0.5
+"""How long a cancelled run, whose calls have had a moment, waits for its files. They are written on without it."""
 FILES_GRACE_S = 60.0
 """How long after its deadline a run may write its files."""
 
@@ -75,7 +75,15 @@ def map_in_storage(
         return ended(run, folder, mapped)
     counts = counts_of(planning.planned, mapped.tally)
     run.enter("aggregation", total=counts.works, succeeded=counts.succeeded, failed=counts.failed)
-    reduced = yield from reduce_stored(run, request, folder, mapped.tally, mapped.outcome.interruption)
+    reduced = yield from reduce_stored(
+        run,
+        request,
+        folder,
+        mapped.tally,
+        mapped.outcome.interruption,
+        pages=planning.planned.pages,
+        redrive_of=planning.redrive_of,
+    )
     return ended(run, folder, mapped, reduced)
 
 
@@ -194,17 +202,21 @@ def ended(run: Run, folder: RunFolder, mapped: Mapped, reduced: Reduced | None =
         output=output,
         missing=first_names(mapped.missing),
         usage=mapped.tally.usage + (reduced.tally.usage if reduced else Usage()),
-        error=_unfinished(mapped),
+        error=_unwritten(mapped, reduced),
         files=_with_output(files, output.output if output else None),
         counts=counts_of(mapped.planned, mapped.tally),
     )
 
 
-def _unfinished(mapped: Mapped) -> BranchError | None:
-    if mapped.failure is None:
-        return None
-    message = f"the files of the run could not be written, its documents are there: {mapped.failure}"
-    return BranchError(code="files_not_written", message=message, retriable=True)
+def _unwritten(mapped: Mapped, reduced: Reduced | None) -> BranchError | None:
+    """Why files are missing that storage, and no agent, has failed to take."""
+    if mapped.failure is not None:
+        message = f"the files of the run could not be written, its documents are there: {mapped.failure}"
+        return BranchError(code="files_not_written", message=message, retriable=True)
+    if reduced is not None and reduced.failure is not None:
+        message = f"the reduction did not come to its end: {reduced.failure}"
+        return BranchError(code="reduction_failed", message=message, retriable=True)
+    return None
 
 
 def _with_output(files: StoredFiles, output: str | None) -> StoredFiles:

@@ -73,12 +73,20 @@ def branches_in(request: Request, result: RunResult) -> int:
 
 
 def taken_over(run: RunState, request: Request, result: RunResult) -> Redrive:
-    """What the redrive takes over: outcomes, or in storage the folder that has them; raise the problem with its use."""
+    """What the redrive takes over: outcomes, or in storage the folder that has them; raise the problem with its use.
+
+    A redrive that ended before it had a plan has nothing of its own: what it was to take over is taken over.
+    """
     if not isinstance(request, MapReduceRequest) or not request.in_storage:
         return Redrive(run_id=run.id, reused=[outcome for outcome in result.outcomes if outcome.succeeded])
     with_storage(request)
-    planned = restored(Planned, result.counts.model_dump()) if result.counts else None
-    return Redrive(run_id=run.id, reused=[], folder=folder_of(run, request), planned=planned)
+    if result.counts is not None:
+        planned = restored(Planned, result.counts.model_dump())
+        return Redrive(run_id=run.id, reused=[], folder=folder_of(run, request), planned=planned)
+    earlier = run.redrive
+    if earlier is None:
+        return Redrive(run_id=run.id, reused=[])
+    return Redrive(run_id=run.id, reused=[], folder=earlier.folder, planned=earlier.planned)
 
 
 def check(policy: RunPolicy, branches: int) -> None:

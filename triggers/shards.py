@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
@@ -67,10 +68,29 @@ async def _shards(client: DurableFunctionsClient, run_id: str, statuses: Any) ->
     return [state for state in await client.get_all_orchestration_states(query) if state.name == SHARD]
 
 
-def stage_of(shard: OrchestrationState) -> Stage | None:
-    """The stage that a shard works for, or None when this version cannot read it."""
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A shard of the map, for the page `number` of its stage."""
+
+    stage: Stage
+    number: int
+    state: OrchestrationState
+
+
+def pages_of(shards: Sequence[OrchestrationState]) -> dict[int, list[Shard]]:
+    """The shards of the map by their pages; a page has several when one was lost, and others took its place."""
+    pages: dict[int, list[Shard]] = {}
+    for state in sorted(shards, key=lambda state: state.instance_id):
+        given = given_to(state)
+        if given is not None and given.stage.name == MAP_STAGE:
+            pages.setdefault(given.number, []).append(Shard(given.stage, given.number, state))
+    return pages
+
+
+def given_to(shard: OrchestrationState) -> ShardInput | None:
+    """What a shard was started with, or None when this version cannot read it."""
     try:
-        return restored(ShardInput, json.loads(shard.serialized_input or "null")).stage
+        return restored(ShardInput, json.loads(shard.serialized_input or "null"))
     except ValidationError:
         return None
 
@@ -87,9 +107,3 @@ def usage_of(shard: OrchestrationState) -> Usage:
     """What a shard's calls have cost, as far as it has told."""
     result = result_of_shard(shard)
     return result.tally.usage if result else Usage(total_tokens=Told.by(shard).tokens)
-
-
-def of_the_map(shards: Sequence[OrchestrationState]) -> list[tuple[Stage, OrchestrationState]]:
-    """The shards that read documents, by their pages."""
-    staged = [(stage, shard) for shard in shards if (stage := stage_of(shard)) is not None and stage.name == MAP_STAGE]
-    return sorted(staged, key=lambda pair: pair[1].instance_id)

@@ -12,7 +12,7 @@ from shared.contracts.run import Counts, Progress, RunResult, RunView, first_nam
 from shared.contracts.storage import BlobSink
 from shared.contracts.work import RunFolder, files_of
 from triggers.calls import utc
-from triggers.shards import Told, of_the_map, result_of_shard, usage_of
+from triggers.shards import Shard, Told, pages_of, result_of_shard, usage_of
 from triggers.views import RunState, pace_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def folder_of(run: RunState, request: MapReduceRequest) -> RunFolder:
 def view_of_stored(run: RunState, shards: Sequence[OrchestrationState], now: datetime) -> RunView:
     """A run in storage that goes on, from its own custom status and that of the `shards` at work."""
     told = Told.by(run.state)
-    reading = [Told.by(shard) for _, shard in of_the_map(shards)] if told.phase == "branches" else []
+    is_reading = run.phase == "branches"
+    reading = [Told.by(shard.state) for tries in pages_of(shards).values() for shard in tries] if is_reading else []
     succeeded, failed, reused = (sum(each) for each in zip(_ended(told), *map(_ended, reading), strict=True))
     done = succeeded + failed
     progress = Progress(
@@ -75,7 +76,7 @@ def put_together_in_storage(
         redrive_of=redrive.run_id if redrive else None,
         status="cancelled" if terminated else "failed",
         completion_reason="cancelled" if terminated else "internal_error",
-        missing=first_names(name for _, shard in of_the_map(shards) for name in _missing(shard)),
+        missing=first_names(name for tries in pages_of(shards).values() for name in _missing(tries[-1].state)),
         usage=sum((usage_of(shard) for shard in shards), start=Usage()),
         policy=request.policy.effective(),
         started_at=utc(run.state.created_at),
@@ -87,14 +88,14 @@ def put_together_in_storage(
 
 
 def _counts(run: RunState, request: MapReduceRequest, shards: Sequence[OrchestrationState]) -> Counts | None:
-    """What the shards have counted; None if none was started: the planning did not end, or it alone."""
+    """What the shards have counted; None if none was started, as if the planning had not ended."""
+    pages = pages_of(shards)
+    if not pages:
+        return None
+    stage = next(iter(pages.values()))[0].stage
+    told = [max(map(_told_at_last, tries), key=lambda each: each.succeeded) for tries in pages.values()]
+    succeeded = sum(each.succeeded for each in told)
     planned = run.redrive.planned if run.redrive else None
-    reading = of_the_map(shards)
-    if not reading:
-        return None if planned is None else Counts(**planned.model_dump(), failed=planned.works)
-    stage = reading[0][0]
-    tallies = [_ended(_told_at_last(shard)) for _, shard in reading]
-    succeeded, _, reused = (sum(each) for each in zip(*tallies, strict=True))
     whole = stage.works if request.split.by == "document" else None
     return Counts(
         documents=planned.documents if planned else whole,
@@ -102,14 +103,14 @@ def _counts(run: RunState, request: MapReduceRequest, shards: Sequence[Orchestra
         pages=stage.pages,
         succeeded=succeeded,
         failed=stage.works - succeeded,
-        reused=reused,
+        reused=sum(each.reused for each in told),
     )
 
 
-def _told_at_last(shard: OrchestrationState) -> Told:
-    result = result_of_shard(shard)
+def _told_at_last(shard: Shard) -> Told:
+    result = result_of_shard(shard.state)
     if result is None:
-        return Told.by(shard)
+        return Told.by(shard.state)
     tally = result.tally
     return Told(succeeded=tally.succeeded, failed=tally.failed, reused=tally.reused)
 

@@ -96,8 +96,9 @@ class RunResult(Contract):
     vote.
     `usage` is the sum over all of them, but for those in `reused`: outcomes that a redrive took over from the run
     `redrive_of`, which paid for them. `policy` is the one that the run followed, defaults included. `error` is set
-    only when the run could not end by itself (`internal_error`, or `terminated` from outside), or could not begin
-    (`planning_failed`): there are no documents, they cannot be read, or the policy does not fit their number.
+    only when the run could not end by itself (`internal_error`, or `terminated` from outside), could not begin
+    (`planning_failed`): there are no documents, they cannot be read, or the policy does not fit their number; or when
+    storage did not take its files.
 
     A run in storage has `files` and `counts` in the place of `outcomes`, and `missing` has the first thousand names.
     Without `counts` its planning did not end.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -40,6 +40,16 @@ def request(**fields: Any) -> JSON:
     return {"source": source, "sink": sink, **agents, **fields}
 
 
+class Asked(NamedTuple):
+    """What the reduction was asked for."""
+
+    folder: RunFolder
+    tally: Tally
+    interruption: Interruption | None
+    pages: int
+    redrive_of: RunFolder | None
+
+
 @dataclass
 class Others:
     """The parts of a run that others have: what was asked of them, and what they say."""
@@ -47,9 +57,7 @@ class Others:
     outcome: StageOutcome = field(default_factory=lambda: mapped(3))
     reduced: Reduced = field(default_factory=lambda: Reduced(answer(), Tally(succeeded=1, usage=REDUCTION_USAGE)))
     stages: list[Stage] = field(default_factory=list[Stage])
-    reductions: list[tuple[RunFolder, Tally, Interruption | None]] = field(
-        default_factory=list[tuple[RunFolder, Tally, Interruption | None]]
-    )
+    reductions: list[Asked] = field(default_factory=list[Asked])
 
     def run_stage(self, _: Any, stage: Stage) -> Generator[Any, Any, StageOutcome]:
         yield from ()
@@ -57,10 +65,10 @@ class Others:
         return self.outcome
 
     def reduce_stored(
-        self, _run: Any, _request: Any, folder: RunFolder, tally: Tally, interruption: Interruption | None
+        self, _run: Any, _request: Any, folder: RunFolder, tally: Tally, interruption: Interruption | None, **more: Any
     ) -> Generator[Any, Any, Reduced]:
         yield from ()
-        self.reductions.append((folder, tally, interruption))
+        self.reductions.append(Asked(folder, tally, interruption, **more))
         return self.reduced
 
 
@@ -303,7 +311,7 @@ def test_what_is_in_the_files_counts_and_not_what_the_shards_knew(others: Others
 
     assert (drive.ended["counts"]["succeeded"], drive.ended["counts"]["failed"]) == (2, 1)
     assert drive.ended["missing"] == ["in/2.txt"]
-    assert others.reductions[0][1].succeeded == 2
+    assert others.reductions[0].tally.succeeded == 2
 
 
 def test_a_missed_policy_fails_the_run_without_a_reduction_and_its_files_are_there(others: Others) -> None:
@@ -332,7 +340,7 @@ def test_the_reduction_of_an_interrupted_map_knows_what_interrupted_it(
     write_files(drive, 2, 1)
 
     assert verdict(drive.ended) == ("partial", interruption)
-    assert others.reductions[0][2] == interruption
+    assert others.reductions[0].interruption == interruption
 
 
 def test_a_cancelled_run_waits_a_moment_for_its_files(others: Others) -> None:
@@ -424,6 +432,17 @@ def test_the_verdict_counts_the_reduction(
     assert drive.ended["output"]["output"] == "team/run-1/output.txt"
 
 
+def test_an_answer_that_could_not_be_written_is_told(others: Others) -> None:
+    others.reduced = Reduced(None, Tally(succeeded=1, failed=1), failure="storage did not answer")
+    drive = finishing(others, mapped(3))
+    write_files(drive)
+
+    assert verdict(drive.ended) == ("partial", "aggregation_failed")
+    assert drive.ended["error"]["code"] == "reduction_failed"
+    assert (drive.ended["output"], drive.ended["files"]["output"]) == (None, None)
+    assert drive.ended["files"]["results"] == "team/run-1/results.jsonl"
+
+
 def test_while_it_reduces_the_run_tells_how_the_map_went(others: Others) -> None:
     drive = finishing(others, mapped(2, 1))
     write_files(drive, 2, 1)
@@ -451,6 +470,7 @@ def test_a_redrive_takes_the_plan_over_and_looks_for_results(others: Others) -> 
     assert stage.redrive_of.model_dump() == EARLIER
     assert asked(drive, FINISH_MAP).input["redrive_of"] == EARLIER
     write_files(drive)
+    assert (others.reductions[0].pages, others.reductions[0].redrive_of) == (2, stage.redrive_of)
     assert drive.ended["redrive_of"] == "run-0"
     assert drive.ended["counts"]["documents"] == 2
 

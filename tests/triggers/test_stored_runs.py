@@ -54,14 +54,22 @@ def run(status: str = "RUNNING", *, redrive: JSON | None = None, **fields: Any) 
 
 
 def shard(
-    number: int, status: str = "RUNNING", *, stage: str = "map", works: int = 1_000, pages: int = 4, **fields: Any
+    number: int,
+    status: str = "RUNNING",
+    *,
+    stage: str = "map",
+    works: int = 1_000,
+    pages: int = 4,
+    again: int = 0,
+    **fields: Any,
 ) -> OrchestrationState:
-    """Shard `number` of a stage; `told` is its custom status."""
+    """Shard `number` of a stage; `again` is the number of one that takes the place of a lost one."""
     staged = {"name": stage, "call": "read_documents", "folder": FOLDER, "pages": pages, "works": works}
     given = {
         "stage": staged, "number": number, "parent": RUN_ID, "places": 50, "policy": {}, "deadline": ENDED_AT,
     }  # fmt: skip
-    return child(f"~{stage}-{number:05}", status, name="shard", given=given, **fields)
+    replaces = f"~{again}" if again else ""
+    return child(f"~{stage}-{number:05}{replaces}", status, name="shard", given=given, **fields)
 
 
 def told(**counts: int) -> JSON:
@@ -164,6 +172,11 @@ async def test_a_custom_status_that_nobody_can_read_breaks_no_view(broken: Any) 
     assert seen.progress.done == 0
 
 
+@pytest.mark.parametrize(("told_phase", "phase"), [("map", "branches"), ("reduce-2", "aggregation")])
+async def test_a_stage_is_a_phase(told_phase: str, phase: str) -> None:
+    assert (await view(run(custom_status={"phase": told_phase, "total": 9}))).phase == phase
+
+
 async def test_while_it_reduces_the_progress_is_that_of_the_map() -> None:
     status = {"phase": "aggregation", "total": 1_000, **told(succeeded=990, failed=10)}
     seen = await view(
@@ -237,6 +250,19 @@ async def test_a_run_that_died_while_it_planned_has_no_counts() -> None:
     assert found.files is not None
 
 
+async def test_a_page_counts_once_however_many_shards_it_had() -> None:
+    found = await died(
+        shard(1, "FAILED", custom_status=told(succeeded=40, tokens=100)),
+        shard(1, "COMPLETED", again=1, output=tallied(1, 45, 205, missing=["in/1.txt"])),
+        shard(2, "FAILED", custom_status=told(succeeded=30)),
+        shard(2, "PENDING", again=1),
+    )
+
+    assert found.counts is not None
+    assert found.counts.succeeded == 75
+    assert found.missing == ["in/1.txt"]
+
+
 async def test_how_many_documents_were_split_is_not_known_of_a_run_that_died() -> None:
     given = {"request": request(split={"by": "tokens", "size": 1_000}), "redrive": None}
     found = await died(shard(1), given=given)
@@ -292,15 +318,19 @@ async def test_a_run_whose_planning_did_not_end_is_planned_again() -> None:
     given = await redriven(run("COMPLETED", output=output))
 
     assert given.redrive is not None
-    assert (given.redrive.folder, given.redrive.planned) == (RunFolder.model_validate(FOLDER), None)
+    assert (given.redrive.run_id, given.redrive.folder, given.redrive.planned) == (RUN_ID, None, None)
 
 
-async def test_a_redrive_of_a_redrive_goes_on_from_the_latter() -> None:
+@pytest.mark.parametrize(("has_begun", "folder"), [(True, FOLDER), (False, EARLIER_FOLDER)])
+async def test_a_redrive_of_a_redrive_goes_on_from_the_latter_once_that_has_a_plan(
+    has_begun: bool, folder: JSON
+) -> None:
     first = {"run_id": EARLIER_ID, "reused": [], "folder": EARLIER_FOLDER, "planned": {"works": 1_000, "pages": 4}}
-    given = await redriven(run("TERMINATED", redrive=first))
+    given = await redriven(run("TERMINATED", redrive=first), *([shard(1)] if has_begun else []))
 
     assert given.redrive is not None
-    assert given.redrive.folder == RunFolder.model_validate(FOLDER)
+    assert given.redrive.run_id == RUN_ID
+    assert given.redrive.folder == RunFolder.model_validate(folder)
     assert given.redrive.planned == Planned(works=1_000, pages=4)
 
 
