@@ -251,9 +251,9 @@ def test_a_step_that_fails_is_tried_again_after_a_pause(others: Others) -> None:
 
 def test_a_step_that_fails_again_and_again_fails_the_run_with_its_reason() -> None:
     drive = start()
-    for _ in range(STEP_ATTEMPTS):
+    for attempt in range(STEP_ATTEMPTS):
+        drive.pass_time(5 if attempt else 0)
         drive.fail(asked(drive, PLAN_DOCUMENTS), "storage did not answer")
-        drive.pass_time(5)
 
     assert len(drive.context.activities) == STEP_ATTEMPTS
     assert verdict(drive.ended) == ("failed", "planning_failed")
