@@ -54,6 +54,7 @@ app.activity_trigger("given")(deferred.activity("activities.open_page:open_page"
 with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.read_documents:read_documents")))
 app.activity_trigger("given")(deferred.activity("activities.close_page:close_page"))
 app.activity_trigger("given")(deferred.activity("activities.finish_map:finish_map"))
+app.activity_trigger("given")(deferred.activity("activities.take_over:take_over"))
 
 try:
     load_model_settings(os.environ)

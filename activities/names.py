@@ -18,6 +18,7 @@ OPEN_PAGE: Final = "open_page"
 READ_DOCUMENTS: Final = "read_documents"
 CLOSE_PAGE: Final = "close_page"
 FINISH_MAP: Final = "finish_map"
+TAKE_OVER: Final = "take_over"
 
 CANCEL_EVENT: Final = "cancel"
 """Ends a run."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrators.fan_out import fan_out
 from orchestrators.reduction import reduce_outputs
 from orchestrators.run import Run
+from orchestrators.stored_map_reduce import map_in_storage
 from shared.branching import document_branches
 from shared.contracts.base import restored
 from shared.contracts.map_reduce import MapReduceRequest
@@ -23,6 +24,8 @@ def map_reduce(context: DurableOrchestrationContext) -> Generator[Task[Any], Any
     given = restored(RunInput, context.get_input())
     request = restored(MapReduceRequest, given.request)
     run = Run.start(context, "map_reduce", request.policy, given.redrive)
+    if request.in_storage:
+        return (yield from map_in_storage(run, request, given.redrive))
     run.enter("branches", total=request.branch_count)
     mapped = yield from fan_out(run, document_branches(request))
     if not run.wants_answer(mapped):

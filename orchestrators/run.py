@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from activities.names import CANCEL_EVENT
 from shared.aggregation.completion import verdict
@@ -15,6 +15,7 @@ from shared.contracts.run import (
     CompletionReason,
     Pattern,
     PatternOutput,
+    Phase,
     Redrive,
     RunResult,
     RunStatus,
@@ -43,6 +44,11 @@ class FannedOut:
     def missing(self) -> list[str]:
         """The names of the branches without one."""
         return [outcome.name for outcome in self.outcomes if not outcome.succeeded]
+
+
+def may_go_on(interruption: Interruption | None) -> bool:
+    """Whether a run that this has interrupted has time and budget left for what follows."""
+    return interruption in {None, "min_successful_reached"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +99,12 @@ class Run:
         """The first of `tasks`, or an interruption."""
         return self.context.task_any([*tasks, self.deadline_timer, self.cancel_event])
 
-    def enter(self, phase: Literal["branches", "aggregation"], total: int) -> None:
-        """Tell those who watch what the run does now; `total` counts the branches, not the aggregation."""
-        self.context.set_custom_status({"phase": phase, "total": total})
+    def enter(self, phase: Phase, total: int, **counts: int) -> None:
+        """Tell those who watch what the run does now; `total` counts the branches, not the aggregation.
+
+        `counts` of them that no calls tell of have the names of the fields of `Progress`.
+        """
+        self.context.set_custom_status({"phase": phase, "total": total, **counts})
 
     def wants_answer(self, branches: FannedOut) -> bool:
         """Whether what succeeded is worth aggregating: not after a cancel, nor when the policy was missed."""
@@ -104,7 +113,7 @@ class Run:
 
     def may_call(self, branches: FannedOut) -> bool:
         """Whether there is time and budget left for an agent that aggregates."""
-        return branches.interruption in {None, "min_successful_reached"}
+        return may_go_on(branches.interruption)
 
     @property
     def aggregation_policy(self) -> RunPolicy:

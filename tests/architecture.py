@@ -18,11 +18,12 @@ FIRST_PARTY = {*PRODUCTION, "benchmarks", "function_app", "local_host", "tests"}
 ALLOWED: Mapping[str, Sequence[str]] = {
     "triggers": (
         "triggers", "shared.contracts", "shared.settings", "shared.errors", "shared.task_hub",
-        "shared.backoff", "shared.branching", "shared.estimation", "activities.names",
+        "shared.backoff", "shared.branching", "shared.estimation", "shared.stored_estimation", "activities.names",
+        "activities.storage",
     ),
     "orchestrators": (
         "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.voting",
-        "shared.branching", "shared.prompts", "activities.names",
+        "shared.branching", "shared.prompts", "shared.backoff", "shared.token_estimate", "activities.names",
     ),
     "activities": ("activities", "shared"),
     "shared": ("shared",),

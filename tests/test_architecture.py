@@ -40,6 +40,7 @@ SLOW_TO_IMPORT = {
 
 ENVIRONMENT_READERS = {
     "function_app", "activities.call_agent", "activities.read_documents", "activities.storage", "triggers.health",
+    "triggers.storage",
 }  # fmt: skip
 
 OF_THE_SDK = "BuiltIn__"
@@ -390,7 +391,7 @@ def test_durable_functions_are_registered_under_their_durable_names(loaded_app: 
     }  # fmt: skip
     assert set(triggers_of(loaded_app, "activityTrigger")) == {
         names.CALL_AGENT, names.STOP_CALLS, names.PLAN_DOCUMENTS, names.OPEN_PAGE, names.READ_DOCUMENTS,
-        names.CLOSE_PAGE, names.FINISH_MAP,
+        names.CLOSE_PAGE, names.FINISH_MAP, names.TAKE_OVER,
     }  # fmt: skip
 
 

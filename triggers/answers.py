@@ -33,7 +33,8 @@ TOO_LARGE = Problem(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "run_too_large",
     "The run holds more than the store of all runs passes on in one message; trying again does not help. "
-    "Split the material over several runs, or have the agents answer in fewer words (max_output_tokens).",
+    "Split the material over several runs, have the agents answer in fewer words (max_output_tokens), or let a "
+    "map-reduce work in storage (source, sink).",
 )
 
 

@@ -45,8 +45,8 @@ def json_body(req: func.HttpRequest) -> bytes:
         raise Problem(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "body_too_large",
-            f"The body has {len(body):,} bytes; at most {MAX_BODY_BYTES:,} are accepted. Send less material, "
-            "or split it over several runs.",
+            f"The body has {len(body):,} bytes; at most {MAX_BODY_BYTES:,} are accepted. Send less material, split it "
+            "over several runs, or put the documents of a map-reduce into a container and name it as its source.",
         )
     return body
 

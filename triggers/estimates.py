@@ -7,15 +7,20 @@ from http import HTTPStatus
 
 import azure.functions as func
 
+from activities.storage import shared_blobs
 from shared.branching import Request
+from shared.contracts.estimate import RunEstimate
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.run import Pattern
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
+from shared.errors import StorageForbidden, StorageUnavailable
 from shared.estimation import estimate
+from shared.stored_estimation import estimate_stored, reason_for_none
 from triggers.answers import answer
 from triggers.bodies import parsed
 from triggers.problems import Problem
+from triggers.storage import with_storage
 
 
 async def estimate_sectioning(req: func.HttpRequest) -> func.HttpResponse:
@@ -30,7 +35,35 @@ async def estimate_voting(req: func.HttpRequest) -> func.HttpResponse:
 
 async def estimate_map_reduce(req: func.HttpRequest) -> func.HttpResponse:
     """`POST /api/map-reduce/estimate`."""
-    return await estimated(req, "map_reduce", MapReduceRequest)
+    try:
+        request = await asyncio.to_thread(parsed, req, MapReduceRequest)
+        if request.in_storage:
+            return answer(HTTPStatus.OK, await estimated_in_storage(with_storage(request)))
+    except Problem as problem:
+        return problem.response()
+    return answer(HTTPStatus.OK, await asyncio.to_thread(estimate, "map_reduce", request))
+
+
+async def estimated_in_storage(request: MapReduceRequest) -> RunEstimate:
+    """The estimate of a run in storage, as far as a listing of its source tells."""
+    if reason := reason_for_none(request):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "estimate_not_available",
+            f"There is no estimate without reading the documents: {reason}. Bound the run by policy.max_total_tokens.",
+        )
+    try:
+        return await estimate_stored(shared_blobs(), request)
+    except StorageUnavailable as exc:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, "storage_unavailable", f"The source cannot be listed for now: {exc}."
+        ) from exc
+    except StorageForbidden as exc:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "source_not_usable",
+            f"The source cannot be listed: {exc}. Look at source.container.",
+        ) from exc
 
 
 async def estimated[R: Request](req: func.HttpRequest, pattern: Pattern, contract: type[R]) -> func.HttpResponse:

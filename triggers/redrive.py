@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from shared.branching import branches_of
+from shared.branching import Request, branches_of
+from shared.contracts.base import restored
+from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.policy import RunPolicy
-from shared.contracts.run import Redrive, RedriveRequest, RunInput, RunResult
+from shared.contracts.run import Planned, Redrive, RedriveRequest, RunInput, RunResult
 from triggers.answers import answering_problems
 from triggers.bodies import parsed
 from triggers.problems import FieldError, Problem
 from triggers.results import result_of, unreadable
 from triggers.runs import accepted, find
+from triggers.storage import with_storage
+from triggers.stored_runs import folder_of
 from triggers.views import RunState
 
 if TYPE_CHECKING:
@@ -53,11 +57,36 @@ def continued(run: RunState, result: RunResult, policy: RunPolicy | None) -> Run
         raise unreadable(run)
     request = run.request
     if policy is not None:
-        check(policy, len(branches_of(request)))
+        check(policy, branches_in(request, result))
         request = request.model_copy(update={"policy": policy})
-    reused = [outcome for outcome in result.outcomes if outcome.succeeded]
-    check_goes_on(run, result, request.policy, len(reused))
-    return RunInput(request=request.model_dump(mode="json"), redrive=Redrive(run_id=run.id, reused=reused))
+    redrive = taken_over(run, request, result)
+    reused = result.counts.succeeded if result.counts else len(redrive.reused)
+    check_goes_on(run, result, request.policy, reused)
+    return RunInput(request=request.model_dump(mode="json"), redrive=redrive)
+
+
+def branches_in(request: Request, result: RunResult) -> int:
+    """How many branches a redrive has, or works in storage, as far as that is known."""
+    if not isinstance(request, MapReduceRequest) or not request.in_storage:
+        return len(branches_of(request))
+    return result.counts.works if result.counts else request.most_branches
+
+
+def taken_over(run: RunState, request: Request, result: RunResult) -> Redrive:
+    """What the redrive takes over: outcomes, or in storage the folder that has them; raise the problem with its use.
+
+    A redrive that ended before it had a plan has nothing of its own: what it was to take over is taken over.
+    """
+    if not isinstance(request, MapReduceRequest) or not request.in_storage:
+        return Redrive(run_id=run.id, reused=[outcome for outcome in result.outcomes if outcome.succeeded])
+    with_storage(request)
+    if result.counts is not None:
+        planned = restored(Planned, result.counts.model_dump())
+        return Redrive(run_id=run.id, reused=[], folder=folder_of(run, request), planned=planned)
+    earlier = run.redrive
+    if earlier is None:
+        return Redrive(run_id=run.id, reused=[])
+    return Redrive(run_id=run.id, reused=[], folder=earlier.folder, planned=earlier.planned)
 
 
 def check(policy: RunPolicy, branches: int) -> None:

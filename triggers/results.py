@@ -21,6 +21,8 @@ from shared.contracts.run import RunResult, reads_a_part
 from shared.contracts.voting import VotingRequest
 from triggers.calls import BranchCalls, status_after, utc
 from triggers.problems import Problem
+from triggers.shards import all_shards
+from triggers.stored_runs import put_together_in_storage, stored_request
 from triggers.views import RunState, calls_by_branch, child_states
 
 if TYPE_CHECKING:
@@ -32,6 +34,10 @@ async def result_json(client: DurableFunctionsClient, run: RunState) -> str:
     """An ended run's `RunResult` as JSON; needs the run's payloads."""
     if run.state.runtime_status.name == "COMPLETED" and run.state.serialized_output:
         return run.state.serialized_output
+    request = stored_request(run)
+    if request is not None:
+        shards = await all_shards(client, run.id)
+        return put_together_in_storage(run, request, shards, error_of(run)).model_dump_json()
     return put_together(run, await child_states(client, run.id)).model_dump_json()
 
 
@@ -57,12 +63,18 @@ def unreadable(run: RunState) -> Problem:
     )
 
 
+def error_of(run: RunState) -> BranchError:
+    """Why a run has no output of its own."""
+    if run.state.runtime_status.name == "TERMINATED":
+        return BranchError(code="terminated", message="the orchestration was terminated", retriable=True)
+    message = "the orchestration failed; the log has the cause"
+    return BranchError(code="internal_error", message=message, retriable=True)
+
+
 def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunResult:
     """The result of a run without an output of its own: every branch that succeeded is in it."""
-    terminated = run.state.runtime_status.name == "TERMINATED"
-    code = "terminated" if terminated else "internal_error"
-    message = "the orchestration was terminated" if terminated else "the orchestration failed; the log has the cause"
-    error = BranchError(code=code, message=message, retriable=True)
+    error = error_of(run)
+    terminated = error.code == "terminated"
     ended_at = utc(run.state.last_updated_at)
     calls = calls_by_branch(run, children)
     outcomes = outcomes_of(run, calls, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ from triggers.answers import answer, answering_problems, api_root, polling
 from triggers.bodies import parsed
 from triggers.problems import Problem
 from triggers.results import result_json, result_of
+from triggers.shards import running_shards
+from triggers.storage import with_storage
+from triggers.stored_runs import stored_request, view_of_stored
 from triggers.views import RunState, child_states, view_of, view_of_result
 
 if TYPE_CHECKING:
@@ -64,7 +68,10 @@ async def view_run(req: func.HttpRequest, client: DurableFunctionsClient) -> fun
     run = await find(req, client)
     if run.ended:
         return answer(HTTPStatus.OK, view_of_result(await result_of(client, run)))
-    return answer(HTTPStatus.OK, view_of(run, await child_states(client, run.id)))
+    now = datetime.now(UTC)
+    if stored_request(run):
+        return answer(HTTPStatus.OK, view_of_stored(run, await running_shards(client, run.id), now))
+    return answer(HTTPStatus.OK, view_of(run, await child_states(client, run.id), now))
 
 
 @answering_problems
@@ -89,6 +96,8 @@ async def start(
 ) -> func.HttpResponse:
     """Check the request, start its orchestration, and say where to look."""
     request = await asyncio.to_thread(parsed, req, contract)  # a megabyte of schemas takes seconds to check
+    if isinstance(request, MapReduceRequest):
+        request = with_storage(request)
     given = RunInput(request=request.model_dump(mode="json"))
     return await accepted(req, client, pattern, given, route)
 

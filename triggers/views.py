@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -15,7 +16,7 @@ from shared.branching import REQUESTS, Request, branches_of
 from shared.contracts.base import restored
 from shared.contracts.branch import BranchOutcome, Usage
 from shared.contracts.policy import RunPolicy
-from shared.contracts.run import BranchView, Pattern, Progress, Redrive, RunInput, RunResult, RunView
+from shared.contracts.run import BranchView, Counts, Pattern, Phase, Progress, Redrive, RunInput, RunResult, RunView
 from shared.task_hub import ENDED
 from triggers.calls import BranchCalls, utc
 
@@ -67,10 +68,25 @@ class RunState:
         given = self.given
         return given.redrive if given else None
 
+    @cached_property
+    def phase(self) -> Phase | Literal["pending"]:
+        """What it told last of what it does; needs the payloads."""
+        told: dict[str, Any] = json.loads(self.state.serialized_custom_status or "null") or {}
+        return phase_of(told.get("phase"))
+
     @property
     def stage(self) -> Literal["pending", "running"]:
         """How far a run is that has not ended."""
         return "pending" if self.state.runtime_status.name == "PENDING" else "running"
+
+
+def phase_of(told: object) -> Phase | Literal["pending"]:
+    """The phase of a run that tells this; a stage of one in storage is told by its name, `map` or `reduce-2`."""
+    if told in get_args(Phase):
+        return cast(Phase, told)
+    if told is None:
+        return "pending"
+    return "branches" if told == "map" else "aggregation"
 
 
 async def child_states(client: DurableFunctionsClient, run_id: str) -> list[OrchestrationState]:
@@ -81,7 +97,7 @@ async def child_states(client: DurableFunctionsClient, run_id: str) -> list[Orch
     return [state for state in await client.get_all_orchestration_states(query) if state.name == AGENT_ATTEMPT]
 
 
-def view_of(run: RunState, children: Sequence[OrchestrationState]) -> RunView:
+def view_of(run: RunState, children: Sequence[OrchestrationState], now: datetime) -> RunView:
     """A run that has not ended, as it is now."""
     status: dict[str, Any] = json.loads(run.state.serialized_custom_status or "null") or {}
     request, redrive = run.request, run.redrive
@@ -90,17 +106,22 @@ def view_of(run: RunState, children: Sequence[OrchestrationState]) -> RunView:
     branches = [*taken_over, *own]
     counted = [branch for branch in branches if not branch.name.startswith("~")]
     asked = len(branches_of(request)) if request and "total" not in status else len(counted)
+    progress = _progress(counted, total=max(len(counted), status.get("total", asked)), reused=len(taken_over))
+    began_at = utc(run.state.created_at)
+    rate, remaining_s = pace_of(progress, (now - began_at).total_seconds())
     return RunView(
         id=run.id,
         pattern=run.pattern,
         redrive_of=redrive.run_id if redrive else None,
         status=run.stage,
-        phase=status.get("phase", "pending"),
-        progress=_progress(counted, total=max(len(counted), status.get("total", asked))),
+        phase=run.phase,
+        progress=progress,
         branches=branches,
         reused=[branch.name for branch in taken_over],
         usage=_usage(own),
-        started_at=utc(run.state.created_at),
+        rate=rate,
+        remaining_s=remaining_s,
+        started_at=began_at,
         updated_at=max(utc(state.last_updated_at) for state in [run.state, *children]),
     )
 
@@ -109,6 +130,8 @@ def view_of_result(result: RunResult) -> RunView:
     """A run that has ended: its branches' orchestrations may be gone."""
     aggregation = [*result.reductions, *([result.aggregation] if result.aggregation else [])]
     branches = [_outcome_view(outcome) for outcome in [*result.outcomes, *aggregation, *result.judges]]
+    progress = _progress_in_storage(result.counts) if result.counts else _progress_of(result, branches)
+    rate, _ = pace_of(progress, (result.ended_at - result.started_at).total_seconds())
     return RunView(
         id=result.id,
         pattern=result.pattern,
@@ -116,10 +139,11 @@ def view_of_result(result: RunResult) -> RunView:
         status=result.status,
         phase="done",
         completion_reason=result.completion_reason,
-        progress=_progress(branches[: len(result.outcomes)], total=len(result.outcomes)),
+        progress=progress,
         branches=branches,
         reused=result.reused,
         usage=result.usage,
+        rate=rate,
         started_at=result.started_at,
         updated_at=result.ended_at,
     )
@@ -147,11 +171,39 @@ def _outcome_view(outcome: BranchOutcome) -> BranchView:
     )
 
 
-def _progress(branches: Sequence[BranchView], total: int) -> Progress:
+def pace_of(progress: Progress, seconds: float) -> tuple[float | None, float | None]:
+    """Branches that ended in a second of so many, and how many seconds the others take at this rate.
+
+    None while nothing has ended that was not reused; no time remains once everything has.
+    """
+    own = progress.done - progress.reused
+    if own <= 0 or seconds <= 0:
+        return None, None
+    rate, left = own / seconds, progress.total - progress.done
+    return round(rate, 3), round(left / rate, 1) if left > 0 else None
+
+
+def _progress_of(result: RunResult, branches: Sequence[BranchView]) -> Progress:
+    total = len(result.outcomes)
+    return _progress(branches[:total], total=total, reused=len(result.reused))
+
+
+def _progress_in_storage(counts: Counts) -> Progress:
+    return Progress(
+        total=counts.works,
+        done=counts.works,
+        succeeded=counts.succeeded,
+        failed=counts.failed,
+        reused=counts.reused,
+    )
+
+
+def _progress(branches: Sequence[BranchView], total: int, reused: int) -> Progress:
     succeeded = sum(branch.status == "succeeded" for branch in branches)
     running = sum(branch.ended_at is None for branch in branches)
     failed = len(branches) - succeeded - running
-    return Progress(total=total, done=succeeded + failed, succeeded=succeeded, failed=failed, running=running)
+    done = succeeded + failed
+    return Progress(total=total, done=done, succeeded=succeeded, failed=failed, running=running, reused=reused)
 
 
 def _usage(branches: Sequence[BranchView]) -> Usage:

@@ -12,15 +12,23 @@ from shared.contracts.run import CompletionReason, RunStatus
 def verdict(
     outcomes: Sequence[BranchOutcome], policy: RunPolicy, interruption: Interruption | None
 ) -> tuple[RunStatus, CompletionReason]:
-    """A run's status and the reason it ended, from its branches alone.
+    """A run's status and the reason it ended, from its branches alone."""
+    successes = sum(outcome.succeeded for outcome in outcomes)
+    return verdict_by_counts(successes, len(outcomes) - successes, policy, interruption)
+
+
+def verdict_by_counts(
+    successes: int, failures: int, policy: RunPolicy, interruption: Interruption | None
+) -> tuple[RunStatus, CompletionReason]:
+    """The same, from how many of all branches succeeded and how many did not.
 
     Cancelled beats all. Otherwise the policy decides between `failed` and the rest, and failures between
     `partial` and `succeeded`. Branches that were stopped because enough had succeeded are no failures.
     """
     if interruption == "cancelled":
         return "cancelled", "cancelled"
-    met = interruption == "min_successful_reached" or meets(outcomes, policy)
-    complete: RunStatus = "succeeded" if all(o.succeeded for o in outcomes) else "partial"
+    met = interruption == "min_successful_reached" or _met(successes, failures, policy)
+    complete: RunStatus = "partial" if failures else "succeeded"
     if interruption == "failure_tolerance_exceeded" or (interruption is None and not met):
         return "failed", "failure_tolerance_exceeded"
     if interruption is None:
@@ -31,8 +39,7 @@ def verdict(
 def meets(outcomes: Sequence[BranchOutcome], policy: RunPolicy) -> bool:
     """Whether enough branches succeeded and no more failed than is tolerated; one success is always needed."""
     successes = sum(outcome.succeeded for outcome in outcomes)
-    failures = len(outcomes) - successes
-    return successes >= (policy.min_successful or 1) and _tolerates(failures, len(outcomes), policy)
+    return _met(successes, len(outcomes) - successes, policy)
 
 
 def certainty(successes: int, failures: int, branches: int, policy: RunPolicy) -> Certainty | None:
@@ -44,6 +51,10 @@ def certainty(successes: int, failures: int, branches: int, policy: RunPolicy) -
         return "failure_tolerance_exceeded"
     enough = policy.stop_early and policy.min_successful is not None and successes >= policy.min_successful
     return "min_successful_reached" if enough else None
+
+
+def _met(successes: int, failures: int, policy: RunPolicy) -> bool:
+    return successes >= (policy.min_successful or 1) and _tolerates(failures, successes + failures, policy)
 
 
 def _tolerates(failures: int, branches: int, policy: RunPolicy) -> bool:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from shared.contracts.base import Contract
 from shared.contracts.policy import RunPolicy
 from shared.contracts.run import Pattern
+
+
+def is_not(value: bool) -> bool:
+    """Whether to leave a flag out of the JSON."""
+    return not value
 
 
 class CallEstimate(Contract):
@@ -35,7 +44,7 @@ class RunEstimate(Contract):
     """`POST /api/{pattern}/estimate`: nothing was started.
 
     `policy` is the one that a run would follow, defaults included. `within_budget` is null without
-    `max_total_tokens`.
+    `max_total_tokens`. `is_lower_bound` says that the source has more documents than an estimate counts.
     """
 
     pattern: Pattern
@@ -44,3 +53,4 @@ class RunEstimate(Contract):
     tokens: TokenEstimate
     within_budget: bool | None
     policy: RunPolicy
+    is_lower_bound: Annotated[bool, Field(exclude_if=is_not)] = False

@@ -21,7 +21,7 @@ from shared.contracts.reduction import (
 )
 from shared.contracts.sectioning import MergeConflict
 from shared.contracts.split import Chunk, Incomplete, Split
-from shared.contracts.storage import BlobSink, BlobSource
+from shared.contracts.storage import MAX_STORED_DOCUMENTS, BlobSink, BlobSource
 from shared.splitting import parts_of
 
 MAX_DOCUMENTS = 1_000
@@ -87,8 +87,7 @@ class MapReduceRequest(Contract):
         if info.context is not TRUSTED:
             check_fields(self.map, self.reduction)
             request = self._with_chunks()
-        if self.source is None:
-            check_policy(self.policy, request.branch_count, info)
+        check_policy(self.policy, request.most_branches, info)
         return request
 
     @property
@@ -100,6 +99,12 @@ class MapReduceRequest(Contract):
     def branch_count(self) -> int:
         """How many branches the map has: whole documents, and parts."""
         return len(self.documents) + sum(1 if chunk.part > 1 else 0 for chunk in self.chunks)
+
+    @property
+    def most_branches(self) -> int:
+        """How many the map may have, as far as the request tells: a source is counted when the run has begun."""
+        counted_later = self.source is not None or (self.in_storage and self.split.by != "document")
+        return MAX_STORED_DOCUMENTS if counted_later else self.branch_count
 
     @property
     def reduction(self) -> AnyReduction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -13,8 +14,18 @@ from shared.contracts.decision import VotingOutput
 from shared.contracts.map_reduce import MapReduceOutput
 from shared.contracts.policy import RunPolicy
 from shared.contracts.sectioning import SectioningOutput
+from shared.contracts.storage import StoredFiles
+from shared.contracts.stored_reduction import StoredReduction
+from shared.contracts.work import RunFolder
+
+MAX_MISSING = 1_000
+"""Names of missing works in the result of a run in storage."""
+MAX_MISSING_CHARS = 50_000
+"""Of them together: a blob's name may have a thousand."""
 
 Pattern = Literal["sectioning", "voting", "map_reduce"]
+Phase = Literal["planning", "branches", "aggregation"]
+"""What a run that has begun is doing; only one in storage has to plan."""
 RunStatus = Literal["succeeded", "partial", "failed", "cancelled"]
 CompletionReason = Literal[
     "all_completed",
@@ -24,16 +35,49 @@ CompletionReason = Literal[
     "budget_exhausted",
     "cancelled",
     "aggregation_failed",
+    "planning_failed",
     "internal_error",
 ]
-PatternOutput = Annotated[SectioningOutput | VotingOutput | MapReduceOutput, Field(discriminator="kind")]
+PatternOutput = Annotated[
+    SectioningOutput | VotingOutput | MapReduceOutput | StoredReduction, Field(discriminator="kind")
+]
+
+
+def is_none(value: object) -> bool:
+    """Whether a field is left out of the JSON: what only runs in storage have, others do not speak of."""
+    return value is None
+
+
+class Planned(Contract):
+    """What a run in storage has to do, once its documents are planned.
+
+    `works` are documents and parts of split ones, which policy and progress count; `pages` what they are divided into.
+    `documents` is None where a run died before it could tell.
+    """
+
+    documents: int | None = None
+    works: int
+    pages: int
+
+
+class Counts(Planned):
+    """What came of it: `succeeded` + `failed` are all works; `reused` are among `succeeded`."""
+
+    succeeded: int = 0
+    failed: int = 0
+    reused: int = 0
 
 
 class Redrive(Contract):
-    """What a redrive takes over: the outcomes that succeeded in the run with the id `run_id`."""
+    """What a redrive takes over: the outcomes that succeeded in the run with the id `run_id`.
+
+    Those of a run in storage are in its `folder`; `planned` is None when that run's planning did not end.
+    """
 
     run_id: str
     reused: list[BranchOutcome]
+    folder: RunFolder | None = None
+    planned: Planned | None = None
 
 
 class RunInput(Contract):
@@ -52,7 +96,12 @@ class RunResult(Contract):
     vote.
     `usage` is the sum over all of them, but for those in `reused`: outcomes that a redrive took over from the run
     `redrive_of`, which paid for them. `policy` is the one that the run followed, defaults included. `error` is set
-    only when the run could not end by itself: `internal_error`, or `terminated` from outside.
+    only when the run could not end by itself (`internal_error`, or `terminated` from outside), could not begin
+    (`planning_failed`): there are no documents, they cannot be read, or the policy does not fit their number; or when
+    storage did not take its files.
+
+    A run in storage has `files` and `counts` in the place of `outcomes`, and `missing` has the first thousand names.
+    Without `counts` its planning did not end.
     """
 
     id: str
@@ -72,6 +121,20 @@ class RunResult(Contract):
     started_at: datetime
     ended_at: datetime
     error: BranchError | None = None
+    files: Annotated[StoredFiles | None, Field(exclude_if=is_none)] = None
+    counts: Annotated[Counts | None, Field(exclude_if=is_none)] = None
+
+
+def first_names(names: Iterable[str]) -> list[str]:
+    """As many names as the result of a run in storage may have."""
+    kept: list[str] = []
+    chars = 0
+    for name in names:
+        chars += len(name)
+        if len(kept) == MAX_MISSING or chars > MAX_MISSING_CHARS:
+            break
+        kept.append(name)
+    return kept
 
 
 def reads_a_part(call: str) -> bool:
@@ -106,13 +169,17 @@ class RunPending(Contract):
 
 
 class Progress(Contract):
-    """Counts of branches: `done` is `succeeded` + `failed`; timed out and cancelled count as `failed`."""
+    """Counts of branches, or of works in storage: `done` is `succeeded` + `failed`.
+
+    Timed out and cancelled count as `failed`; `reused` are among `succeeded`.
+    """
 
     total: int
     done: int = 0
     succeeded: int = 0
     failed: int = 0
     running: int = 0
+    reused: int = 0
 
 
 LiveStatus = BranchStatus | Literal["pending", "running", "retrying"]
@@ -135,17 +202,23 @@ class RunView(Contract):
     """A run as it is right now; `phase` is what it is doing, `branches` those that have started.
 
     `usage` is the sum over the branches, but for those named in `reused`, which the run `redrive_of` paid for.
+    A run in storage has no `branches`, only `progress`, and while it goes on knows the `total_tokens` of `usage` alone.
+    `rate` is how many branches, or works in storage, have ended in a second, over the run so far and without those
+    reused; `remaining_s` is how long the others take at this rate, without the aggregation. Both are null while
+    nothing has ended, and `remaining_s` is once all have.
     """
 
     id: str
     pattern: Pattern
     redrive_of: str | None = None
     status: RunStatus | Literal["pending", "running"]
-    phase: Literal["pending", "branches", "aggregation", "done"]
+    phase: Phase | Literal["pending", "done"]
     completion_reason: CompletionReason | None = None
     progress: Progress
     branches: list[BranchView]
     reused: list[str] = Field(default_factory=list[str])
     usage: Usage
+    rate: float | None = None
+    remaining_s: float | None = None
     started_at: datetime
     updated_at: datetime

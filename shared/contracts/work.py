@@ -7,13 +7,14 @@ stage is divided into *pages*, a blob each, and a shard runs the units of one pa
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue
 
 from shared.contracts.base import Contract
 from shared.contracts.branch import BranchError, BranchStatus, Usage
 from shared.contracts.policy import Interruption, RunPolicy
+from shared.contracts.storage import BlobSink, StoredFiles
 
 PAGE_UNITS = 250
 """Units of a page at most, and so calls of a shard, but for retries, hedges and documents of a batch called alone."""
@@ -41,6 +42,22 @@ class RunFolder(Contract):
     container: str
     name: str
     run_id: str
+
+    @classmethod
+    def of(cls, sink: BlobSink, run_id: str) -> Self:
+        """The folder of the run with this id in `sink`."""
+        return cls(container=sink.container, name=f"{root_of(sink)}{run_id}/", run_id=run_id)
+
+
+def root_of(sink: BlobSink) -> str:
+    """What the names of all runs' folders in `sink` begin with: nothing, or a folder and its slash."""
+    prefix = sink.prefix.rstrip("/")
+    return f"{prefix}/" if prefix else ""
+
+
+def files_of(folder: RunFolder) -> StoredFiles:
+    """What there is of a run from its beginning: a folder, and one for the documents' results in it."""
+    return StoredFiles(container=folder.container, folder=folder.name, documents=f"{folder.name}documents/")
 
 
 class TextPlace(Contract):

@@ -32,6 +32,7 @@ class FakeClient:
     states: list[OrchestrationState] = field(default_factory=list[OrchestrationState])
     started: list[tuple[str, JSON, str]] = field(default_factory=list[tuple[str, JSON, str]])
     raised: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    queries: list[OrchestrationQuery] = field(default_factory=list[OrchestrationQuery])
 
     async def schedule_new_orchestration(self, orchestrator: str, *, input: JSON, instance_id: str) -> str:  # noqa: A002
         self.started.append((orchestrator, json.loads(json.dumps(input, allow_nan=False)), instance_id))
@@ -49,7 +50,13 @@ class FakeClient:
         prefix = orchestration_query.instance_id_prefix
         assert prefix
         assert orchestration_query.fetch_inputs_and_outputs
-        return [state for state in self.states if state.instance_id.startswith(prefix)]
+        self.queries.append(orchestration_query)
+        wanted = orchestration_query.runtime_status
+        return [
+            state
+            for state in self.states
+            if state.instance_id.startswith(prefix) and (wanted is None or state.runtime_status in wanted)
+        ]
 
     async def raise_orchestration_event(self, instance_id: str, event_name: str) -> None:
         self.raised.append((instance_id, event_name))

@@ -10,6 +10,9 @@ import pytest
 
 from shared.contracts.base import MAX_BODY_BYTES
 from shared.contracts.estimate import RunEstimate
+from shared.errors import StorageUnavailable
+from shared.settings import CHORUS_SINK_CONTAINERS, CHORUS_SOURCE_CONTAINERS, CHORUS_STORAGE
+from tests.shared.memory_blobs import MemoryBlobs
 from tests.triggers.requests import JSON, json_of, post, problem_of, sections
 from triggers.estimates import estimate_map_reduce, estimate_sectioning, estimate_voting
 
@@ -99,3 +102,58 @@ async def test_a_split_into_too_many_parts_is_400_at_split() -> None:
 
     assert [error["path"] for error in problem["errors"]] == ["split"]
     assert "1,001 branches" in problem["detail"]
+
+
+# In storage
+
+STORED = {"source": {"container": "documents"}, "map": AGENT, "reduce": AGENT}
+
+
+@pytest.fixture
+def documents(monkeypatch: pytest.MonkeyPatch) -> MemoryBlobs:
+    """Three documents in storage, and settings that allow to read them."""
+    monkeypatch.setenv(CHORUS_STORAGE, "UseDevelopmentStorage=true")
+    monkeypatch.setenv(CHORUS_SOURCE_CONTAINERS, "documents,gone")
+    monkeypatch.setenv(CHORUS_SINK_CONTAINERS, "results")
+    blobs = MemoryBlobs({"documents": {f"{name}.txt": b"text" for name in "abc"}})
+    monkeypatch.setattr("triggers.estimates.shared_blobs", lambda: blobs)
+    return blobs
+
+
+async def test_documents_in_storage_are_counted_by_a_listing(documents: MemoryBlobs) -> None:
+    found = await estimated("map-reduce", STORED)
+
+    assert (found.branches, found.model_calls.expected) == (3, 4)
+    assert documents.calls == [("listed", "")]
+
+
+@pytest.mark.usefixtures("documents")
+async def test_records_have_no_estimate_because_they_are_not_read() -> None:
+    body = {**STORED, "source": {"container": "documents", "format": "jsonl"}}
+    answer = await estimate_map_reduce(post("map-reduce/estimate", body))
+
+    assert "'jsonl'" in problem_of(answer, 400, "estimate_not_available")["detail"]
+
+
+@pytest.mark.usefixtures("documents")
+async def test_a_source_that_is_not_there_is_told() -> None:
+    answer = await estimate_map_reduce(post("map-reduce/estimate", {**STORED, "source": {"container": "gone"}}))
+
+    assert "'gone'" in problem_of(answer, 400, "source_not_usable")["detail"]
+
+
+async def test_storage_that_does_not_answer_is_503(documents: MemoryBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def listed(*_: Any, **__: Any) -> Any:
+        raise StorageUnavailable("no answer")
+
+    monkeypatch.setattr(documents, "listed", listed)
+    answer = await estimate_map_reduce(post("map-reduce/estimate", STORED))
+
+    problem_of(answer, 503, "storage_unavailable")
+
+
+@pytest.mark.usefixtures("documents")
+async def test_an_estimate_lists_no_container_that_a_run_may_not_read() -> None:
+    answer = await estimate_map_reduce(post("map-reduce/estimate", {**STORED, "source": {"container": "secrets"}}))
+
+    problem_of(answer, 403, "container_not_allowed")

@@ -277,7 +277,7 @@ async def test_a_missing_field_is_400_with_its_path(route: str) -> None:
     body = await refusal(route, {}, 400, "invalid_request")
 
     assert paths_of(body) == {
-        "sectioning": ["input", "sections"], "voting": ["question"], "map-reduce": ["documents", "map", "reduce"],
+        "sectioning": ["input", "sections"], "voting": ["question"], "map-reduce": ["map", "reduce"],
     }[route]  # fmt: skip
 
 

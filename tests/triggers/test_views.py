@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from durabletask.client import OrchestrationState
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.run import RunView
+from shared.contracts.run import Progress, RunView
 from tests.triggers.handlers import ask
 from tests.triggers.requests import (
     EARLIER_ID,
@@ -26,9 +27,9 @@ from tests.triggers.requests import (
     sections,
 )
 from triggers.calls import utc
-from triggers.views import RunState, child_states, view_of
+from triggers.views import RunState, child_states, pace_of, view_of
 
-NOTHING_DONE = {"done": 0, "succeeded": 0, "failed": 0, "running": 0}
+NOTHING_DONE = {"done": 0, "succeeded": 0, "failed": 0, "running": 0, "reused": 0}
 
 
 async def view(*states: Any) -> RunView:
@@ -75,7 +76,14 @@ async def test_a_running_run_s_view_counts_its_branches() -> None:
     )
 
     assert (seen.status, seen.phase, seen.completion_reason) == ("running", "branches", None)
-    assert seen.progress.model_dump() == {"total": 8, "done": 4, "succeeded": 1, "failed": 3, "running": 3}
+    assert seen.progress.model_dump() == {
+        "total": 8,
+        "done": 4,
+        "succeeded": 1,
+        "failed": 3,
+        "running": 3,
+        "reused": len(seen.reused),
+    }
     assert [(branch.name, branch.status, branch.attempts) for branch in seen.branches] == [
         ("good", "succeeded", 1),
         ("bad", "failed", 1),
@@ -105,7 +113,14 @@ async def test_the_aggregation_is_shown_and_not_counted_as_a_branch() -> None:
     )
 
     assert seen.phase == "aggregation"
-    assert seen.progress.model_dump() == {"total": 1, "done": 1, "succeeded": 1, "failed": 0, "running": 0}
+    assert seen.progress.model_dump() == {
+        "total": 1,
+        "done": 1,
+        "succeeded": 1,
+        "failed": 0,
+        "running": 0,
+        "reused": len(seen.reused),
+    }
     assert [(branch.name, branch.attempts) for branch in seen.branches] == [("a", 1), ("~synthesis", 2)]
 
 
@@ -113,7 +128,14 @@ async def test_an_ended_run_s_view_comes_from_its_result_alone() -> None:
     seen = await view(orchestration("COMPLETED", output=result()), child("gone", "RUNNING"))
 
     assert (seen.status, seen.phase, seen.completion_reason) == ("partial", "done", "all_completed")
-    assert seen.progress.model_dump() == {"total": 2, "done": 2, "succeeded": 1, "failed": 1, "running": 0}
+    assert seen.progress.model_dump() == {
+        "total": 2,
+        "done": 2,
+        "succeeded": 1,
+        "failed": 1,
+        "running": 0,
+        "reused": len(seen.reused),
+    }
     assert [branch.name for branch in seen.branches] == ["a", "b", "~synthesis"]
     assert seen.usage.total_tokens == 45
 
@@ -151,7 +173,14 @@ async def test_a_redrive_shows_what_it_took_over_and_counts_it_as_done_but_not_a
         ("a", "succeeded"), ("c", "succeeded"), ("b", "succeeded"),
     ]  # fmt: skip
     assert (seen.redrive_of, seen.reused) == (EARLIER_ID, ["a", "c"])
-    assert seen.progress.model_dump() == {"total": 3, "done": 3, "succeeded": 3, "failed": 0, "running": 0}
+    assert seen.progress.model_dump() == {
+        "total": 3,
+        "done": 3,
+        "succeeded": 3,
+        "failed": 0,
+        "running": 0,
+        "reused": len(seen.reused),
+    }
     assert seen.usage.total_tokens == 15
 
 
@@ -163,7 +192,14 @@ async def test_a_redriven_vote_in_waves_counts_all_votes_that_it_takes_over() ->
         child("voter-3", "RUNNING"),
     )
 
-    assert seen.progress.model_dump() == {"total": 5, "done": 4, "succeeded": 4, "failed": 0, "running": 1}
+    assert seen.progress.model_dump() == {
+        "total": 5,
+        "done": 4,
+        "succeeded": 4,
+        "failed": 0,
+        "running": 1,
+        "reused": len(seen.reused),
+    }
 
 
 async def test_a_redrive_that_has_not_begun_is_not_shown_as_done() -> None:
@@ -171,7 +207,14 @@ async def test_a_redrive_that_has_not_begun_is_not_shown_as_done() -> None:
         run("PENDING", given=run_input(sections(*"abc"), reused=[outcome("a"), outcome("c")]), custom_status=None)
     )
 
-    assert seen.progress.model_dump() == {"total": 3, "done": 2, "succeeded": 2, "failed": 0, "running": 0}
+    assert seen.progress.model_dump() == {
+        "total": 3,
+        "done": 2,
+        "succeeded": 2,
+        "failed": 0,
+        "running": 0,
+        "reused": len(seen.reused),
+    }
 
 
 async def test_the_view_of_a_redrive_says_the_same_of_it_when_it_has_ended() -> None:
@@ -210,7 +253,14 @@ async def test_a_run_without_a_custom_status_is_shown_from_its_calls(custom_stat
     seen = await view(orchestration("RUNNING", custom_status=custom_status), child("a", "RUNNING"))
 
     assert seen.phase == "pending"
-    assert seen.progress.model_dump() == {"total": 1, "done": 0, "succeeded": 0, "failed": 0, "running": 1}
+    assert seen.progress.model_dump() == {
+        "total": 1,
+        "done": 0,
+        "succeeded": 0,
+        "failed": 0,
+        "running": 1,
+        "reused": len(seen.reused),
+    }
 
 
 # Whatever happens
@@ -247,7 +297,7 @@ def test_the_counts_of_a_view_always_add_up(drawn: Sequence[Any], reused: bool, 
     found = RunState.of(state)
     assert found is not None
 
-    seen = view_of(found, children)
+    seen = view_of(found, children, datetime.now(UTC))
 
     progress, branches = seen.progress, [branch for branch in seen.branches if not branch.name.startswith("~")]
     assert progress.done == progress.succeeded + progress.failed
@@ -273,3 +323,35 @@ async def test_the_calls_of_a_run_are_asked_for_by_its_id() -> None:
     await child_states(client, RUN_ID)
 
     assert client.asked.instance_id_prefix == f"{RUN_ID}:"
+
+
+@pytest.mark.parametrize(
+    ("total", "done", "reused", "seconds", "pace"),
+    [
+        (10, 4, 0, 2.0, (2.0, 3.0)),
+        (10, 6, 4, 2.0, (1.0, 4.0)),
+        (10, 10, 0, 5.0, (2.0, None)),
+        (10, 0, 0, 5.0, (None, None)),
+        (10, 3, 3, 5.0, (None, None)),
+        (10, 3, 0, 0.0, (None, None)),
+        (10, 3, 0, -1.0, (None, None)),
+    ],
+)
+def test_the_pace_is_that_of_what_the_run_did_itself(
+    total: int, done: int, reused: int, seconds: float, pace: tuple[float | None, float | None]
+) -> None:
+    assert pace_of(Progress(total=total, done=done, succeeded=done, reused=reused), seconds) == pace
+
+
+async def test_a_running_run_s_view_has_its_pace() -> None:
+    seen = await view(run(), child("a", output=report()))
+
+    assert seen.rate is not None
+    assert seen.remaining_s is not None
+    assert seen.remaining_s > 0
+
+
+async def test_an_ended_run_s_view_has_its_rate_and_nothing_remains() -> None:
+    seen = await view(orchestration("COMPLETED", output=result()))
+
+    assert (seen.rate, seen.remaining_s) == (0.4, None)

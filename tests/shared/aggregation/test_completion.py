@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.aggregation.completion import certainty, meets, verdict
+from shared.aggregation.completion import certainty, meets, verdict, verdict_by_counts
 from shared.contracts.branch import BranchOutcome, BranchStatus
 from shared.contracts.policy import Interruption, RunPolicy
 from tests.shared.aggregation.outcomes import failed, succeeded
@@ -51,6 +51,7 @@ def test_the_verdict_of_a_run(
     successes: int, failures: int, policy: dict[str, Any], interruption: Interruption | None, expected: tuple[str, str]
 ) -> None:
     assert verdict(branches(successes, failures), RunPolicy(**policy), interruption) == expected
+    assert verdict_by_counts(successes, failures, RunPolicy(**policy), interruption) == expected
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,11 @@ from pydantic import ValidationError
 from shared.contracts.base import restored
 from shared.contracts.branch import BranchOutcome, BranchStatus, Usage
 from shared.contracts.run import (
+    MAX_MISSING,
+    MAX_MISSING_CHARS,
     BranchView,
     CompletionReason,
+    Counts,
     LiveStatus,
     Progress,
     Redrive,
@@ -26,7 +29,10 @@ from shared.contracts.run import (
     RunResult,
     RunStatus,
     RunView,
+    first_names,
 )
+from shared.contracts.storage import BlobSink
+from shared.contracts.work import RunFolder, files_of
 from tests.shared.contracts.rejection import accepted, rejection
 from tests.shared.strategies import JSON_OBJECTS, JSON_VALUES, NAMES
 
@@ -97,6 +103,42 @@ def test_a_result_of_a_version_without_policies_and_redrives_can_be_read() -> No
     found = restored(RunResult, written)
 
     assert (found.policy, found.redrive_of, found.reused) == (None, None, [])
+
+
+def test_a_run_in_history_does_not_speak_of_storage() -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    value = RunResult(
+        id=RUN_ID, pattern="map_reduce", status="succeeded", completion_reason="all_completed",
+        started_at=moment, ended_at=moment,
+    )  # fmt: skip
+
+    assert not {"files", "counts"} & value.model_dump(mode="json").keys()
+
+
+def test_a_result_in_storage_survives_history() -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    folder = RunFolder.of(BlobSink(container="results", prefix="team/"), RUN_ID)
+    value = RunResult(
+        id=RUN_ID, pattern="map_reduce", status="partial", completion_reason="all_completed", missing=["a.txt"],
+        files=files_of(folder), counts=Counts(documents=2, works=3, pages=1, succeeded=2, failed=1),
+        started_at=moment, ended_at=moment,
+    )  # fmt: skip
+
+    assert through_history(value) == value
+    assert value.model_dump(mode="json")["files"]["documents"] == f"team/{RUN_ID}/documents/"
+
+
+@pytest.mark.parametrize(("prefix", "name"), [("", "r/"), ("a", "a/r/"), ("a/", "a/r/"), ("a/b", "a/b/r/")])
+def test_a_run_s_folder_is_under_the_prefix_of_its_sink(prefix: str, name: str) -> None:
+    assert RunFolder.of(BlobSink(container="results", prefix=prefix), "r").name == name
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [([], 0), (["a"] * (MAX_MISSING + 1), MAX_MISSING), (["x" * 1_000] * 51, 50), (["x" * (MAX_MISSING_CHARS + 1)], 0)],
+)
+def test_as_many_names_are_told_as_a_small_result_has_room_for(names: list[str], kept: int) -> None:
+    assert first_names(names) == names[:kept]
 
 
 @pytest.mark.parametrize("body", [{}, {"policy": None}])
