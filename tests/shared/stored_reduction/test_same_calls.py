@@ -1,0 +1,95 @@
+"""A reduction in storage makes the calls of the one in history, byte for byte."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.aggregation.material import Desk
+from shared.aggregation.refinement import Refinement
+from shared.aggregation.tree import Tree
+from shared.contracts.branch import Branch, BranchOutcome
+from shared.contracts.reduction import RefineReduction, TreeReduction
+from shared.contracts.split import Chunk
+from tests.shared.aggregation.outcomes import failed, succeeded
+from tests.shared.aggregation.reading import AGENT
+from tests.shared.aggregation.reading import played as played_in_history
+from tests.shared.stored_reduction.stored_map import Mapped, pages_of, played, written
+
+LENGTHS = st.sampled_from([0, 1, 300, 1_200, 3_000, 6_000, 20_000])
+TEXTS = LENGTHS.map(lambda length: "x<answer>€\n"[:10] * (length // 10))
+STRUCTURED = st.fixed_dictionaries({"answer": TEXTS, "other": st.lists(st.integers(), max_size=3)})
+OUTPUTS = st.none() | TEXTS | STRUCTURED
+REPLIES = st.lists(st.none() | LENGTHS.map(lambda length: "</answer> y" * (length // 10 + 1)), min_size=1, max_size=9)
+BUDGETS = st.integers(1_200, 6_000)
+
+
+@st.composite
+def maps(draw: st.DrawFn) -> list[Mapped]:
+    """Documents, some of them split, with outputs or without."""
+    works: list[Mapped] = []
+    for number, parts in enumerate(draw(st.lists(st.just(1) | st.integers(1, 5), min_size=1, max_size=25))):
+        document = f"d{number}"
+        if parts == 1:
+            works.append(Mapped(document, draw(OUTPUTS)))
+            continue
+        works += [Mapped(f"{document}+{part}", draw(OUTPUTS), document, part, parts) for part in range(1, parts + 1)]
+    return works
+
+
+def outcomes_of(works: list[Mapped]) -> list[BranchOutcome]:
+    return [failed(work.name) if work.output is None else succeeded(work.name, work.output) for work in works]
+
+
+def desk_of(works: list[Mapped], tokens: int, fan_in: int | None) -> Desk:
+    chunks = {
+        work.name: Chunk(branch=work.name, start=0, end=1, **work.origin) for work in works if work.part is not None
+    }
+    return Desk(AGENT, tokens, tuple(work.name for work in works), fan_in, chunks)
+
+
+def replying(replies: list[Any]) -> Callable[[str], str | None]:
+    """A reply by the call's name, so that both sides hear the same."""
+    return lambda name: replies[sum(name.encode()) % len(replies)]
+
+
+@given(maps(), BUDGETS, st.none() | st.integers(2, 7), REPLIES)
+@settings(max_examples=150)
+def test_a_tree_makes_the_same_calls(works: list[Mapped], tokens: int, fan_in: int | None, replies: list[Any]) -> None:
+    if all(work.output is None for work in works):
+        return
+    reply = replying(replies)
+    end, levels = played_in_history(
+        Tree.of(desk_of(works, tokens, fan_in), outcomes_of(works)), lambda branch: reply(branch.name)
+    )
+    way = TreeReduction.model_construct(agent=AGENT, max_input_tokens=tokens, max_fan_in=fan_in)
+    stored = asyncio.run(played(written(works), way, pages_of(works), reply))
+
+    assert stored.levels == [[branch.name for branch in level] for level in levels]
+    assert stored.prompts == prompts_of(levels)
+    assert tuple(name for plan in stored.plans for name in plan.clipped.names) == end.clipped
+
+
+@given(maps(), BUDGETS, REPLIES)
+@settings(max_examples=150)
+def test_a_refinement_makes_the_same_calls(works: list[Mapped], tokens: int, replies: list[Any]) -> None:
+    if all(work.output is None for work in works):
+        return
+    reply = replying(replies)
+    end, levels = played_in_history(
+        Refinement.of(desk_of(works, tokens, None), outcomes_of(works)), lambda branch: reply(branch.name)
+    )
+    way = RefineReduction.model_construct(agent=AGENT, max_input_tokens=tokens)
+    stored = asyncio.run(played(written(works), way, pages_of(works), reply))
+
+    assert stored.levels == [[branch.name for branch in level] for level in levels]
+    assert stored.prompts == prompts_of(levels)
+    assert tuple(name for plan in stored.plans for name in plan.clipped.names) == end.clipped
+
+
+def prompts_of(levels: list[list[Branch]]) -> dict[str, str]:
+    return {branch.name: branch.prompt for level in levels for branch in level}
