@@ -26,7 +26,7 @@ PAGE = 7
 """Works of a page: few, so that every map has several."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Mapped:
     """A work of the map and its output; None stands for a failure."""
 
@@ -35,6 +35,10 @@ class Mapped:
     document: str | None = None
     part: int | None = None
     of: int | None = None
+
+    def __repr__(self) -> str:
+        said = self.output if len(repr(self.output)) < 40 else f"…{len(repr(self.output))}"
+        return f"{self.name}={said!r}"
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -123,7 +127,9 @@ async def call_all(blobs: MemoryBlobs, model: ScriptedModel, number: int, plan: 
     """Make the calls of a level; their names."""
     called: list[str] = []
     for page in range(1, plan.pages + 1):
-        units = restored(Page, json.loads(blobs.contents(FOLDER.container)[FOLDER.name + level_page(number, page)])).units
+        units = restored(
+            Page, json.loads(blobs.contents(FOLDER.container)[FOLDER.name + level_page(number, page)])
+        ).units
         for unit in units:
             model.name = unit.works[0].name
             called.append(model.name)
