@@ -48,6 +48,9 @@ app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.agent_
 # Activities
 with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.call_agent:call_agent")))
 with_client(app.activity_trigger("given")(deferred.client_activity("activities.stop_calls:stop_calls")))
+app.activity_trigger("given")(deferred.activity("activities.plan_level:plan_level"))
+with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.reduce_parts:reduce_parts")))
+app.activity_trigger("given")(deferred.activity("activities.join_outputs:join_outputs"))
 
 try:
     load_model_settings(os.environ)

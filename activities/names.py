@@ -19,6 +19,10 @@ READ_DOCUMENTS: Final = "read_documents"
 CLOSE_PAGE: Final = "close_page"
 FINISH_MAP: Final = "finish_map"
 
+PLAN_LEVEL: Final = "plan_level"
+REDUCE_PARTS: Final = "reduce_parts"
+JOIN_OUTPUTS: Final = "join_outputs"
+
 CANCEL_EVENT: Final = "cancel"
 """Ends a run."""
 STOP_EVENT: Final = "stop"

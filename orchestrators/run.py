@@ -45,6 +45,11 @@ class FannedOut:
         return [outcome.name for outcome in self.outcomes if not outcome.succeeded]
 
 
+def may_go_on(interruption: Interruption | None) -> bool:
+    """Whether a run that this has interrupted has time and budget left for what follows."""
+    return interruption in {None, "min_successful_reached"}
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run under way. One timer and one event interrupt all of its phases."""
@@ -104,7 +109,7 @@ class Run:
 
     def may_call(self, branches: FannedOut) -> bool:
         """Whether there is time and budget left for an agent that aggregates."""
-        return branches.interruption in {None, "min_successful_reached"}
+        return may_go_on(branches.interruption)
 
     @property
     def aggregation_policy(self) -> RunPolicy:

@@ -56,6 +56,15 @@ def client_http_trigger(path: str) -> Callable[[func.HttpRequest, Any], Awaitabl
     return _named(deferred, path)
 
 
+def activity(path: str) -> Callable[[Any], Awaitable[Any]]:
+    """An activity, whose input is JSON of any type."""
+
+    async def deferred(given: Any) -> Any:
+        return await resolved(path)(given)
+
+    return _without_annotations(_named(deferred, path))
+
+
 def client_activity(path: str) -> Callable[[Any, Any], Awaitable[Any]]:
     """An activity, whose input is JSON of any type, with a durable client or its configuration."""
 

@@ -22,7 +22,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     ),
     "orchestrators": (
         "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.voting",
-        "shared.branching", "shared.prompts", "activities.names",
+        "shared.branching", "shared.prompts", "shared.backoff", "shared.token_estimate", "activities.names",
     ),
     "activities": ("activities", "shared"),
     "shared": ("shared",),

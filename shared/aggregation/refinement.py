@@ -58,8 +58,9 @@ class Refinement:
 
     @property
     def unread(self) -> list[Part]:
-        """What the answer does not rest on."""
-        return in_order(self.desk, [*self.dropped, *self.waiting])
+        """What the answer does not rest on: also what a step reads that has not ended."""
+        reading = self.step.parts if self.step else ()
+        return in_order(self.desk, [*self.dropped, *reading, *self.waiting])
 
     @property
     def frontier(self) -> list[Part]:

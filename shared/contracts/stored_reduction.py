@@ -31,6 +31,11 @@ class Listed(Contract):
     names: list[str] = Field(default_factory=list[str])
 
 
+def together(before: Listed, after: Listed) -> Listed:
+    """Two lists as one."""
+    return Listed(count=before.count + after.count, names=[*before.names, *after.names][:MAX_LISTED])
+
+
 class Lines(Contract):
     """A range of lines of a blob in the run's folder: its bytes from `begin` up to `end`, without that one."""
 

@@ -26,11 +26,6 @@ class Names:
         return Listed(count=self._count, names=self._first)
 
 
-def together(before: Listed, after: Listed) -> Listed:
-    """Two lists as one."""
-    return Listed(count=before.count + after.count, names=[*before.names, *after.names][:MAX_LISTED])
-
-
 class Documents:
     """Documents by what became of their works, which come one after the other."""
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.aggregation.material import Desk
+from shared.aggregation.reduction import reduced
 from shared.aggregation.refinement import Refinement
 from shared.aggregation.tree import Tree
 from shared.contracts.branch import Branch, BranchOutcome
+from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.reduction import RefineReduction, TreeReduction
 from shared.contracts.split import Chunk
+from shared.contracts.stored_reduction import JoinOutputs, Listed, PlanLevel
+from shared.stored_reduction.joining import join_outputs
+from shared.stored_reduction.planning import plan_level
 from tests.shared.aggregation.outcomes import failed, succeeded
 from tests.shared.aggregation.reading import AGENT
 from tests.shared.aggregation.reading import played as played_in_history
-from tests.shared.stored_reduction.stored_map import Mapped, pages_of, played, written
+from tests.shared.stored_reduction.stored_map import FOLDER, Mapped, ScriptedModel, call_all, pages_of, played, written
 
 LENGTHS = st.sampled_from([0, 1, 300, 1_200, 3_000, 6_000, 20_000])
 TEXTS = LENGTHS.map(lambda length: "x<answer>€\n"[:10] * (length // 10))
@@ -100,3 +106,82 @@ def test_a_refinement_makes_the_same_calls(works: list[Mapped], tokens: int, rep
 
 def prompts_of(levels: list[list[Branch]]) -> dict[str, str]:
     return {branch.name: branch.prompt for level in levels for branch in level}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A reduction whose calls answer or fail; level `cut_at`, if it comes to it, is interrupted."""
+
+    works: list[Mapped]
+    tokens: int
+    fan_in: int | None
+    replies: list[int | None]
+    refines: bool
+    cut_at: int | None
+
+    @property
+    def way(self) -> TreeReduction | RefineReduction:
+        return way_of(self.tokens, self.fan_in, refines=self.refines)
+
+
+CUTS = st.none() | st.integers(0, 3)
+CASES = st.builds(Case, maps(), BUDGETS, st.none() | st.integers(2, 7), REPLIES, st.booleans(), CUTS)
+
+
+@given(CASES)
+@settings(max_examples=150)
+def test_a_reduction_ends_with_the_same_answer_and_account(case: Case) -> None:
+    """Also one that was interrupted, in a level or before the first, and one of which calls have failed."""
+    outcomes, blobs = outcomes_of(case.works), written(case.works)
+    desk = desk_of(case.works, case.tokens, None if case.refines else case.fan_in)
+    plan = Refinement.of(desk, outcomes) if case.refines else Tree.of(desk, outcomes)
+    has_outputs = any(outcome.succeeded for outcome in outcomes)
+    clipped: list[str] = []
+    interrupted = not has_outputs or case.cut_at == 0
+    while not interrupted and (branches := plan.branches):
+        number = len(plan.calls) + 1
+        given_ = PlanLevel(folder=FOLDER, way=case.way, number=number, pages=pages_of(case.works))
+        stored = asyncio.run(plan_level(blobs, given_))
+        reply = replying(case.replies)
+        asyncio.run(call_all(blobs, ScriptedModel(reply), number, stored))
+        clipped += stored.clipped.names
+        said = [(branch.name, reply(branch.name)) for branch in branches]
+        interrupted = number == case.cut_at
+        plan = plan.heard(
+            [failed(name) if text is None else succeeded(name, text) for name, text in said], interrupted=interrupted
+        )
+
+    request = MapReduceRequest.model_construct(reduce=case.way, chunks=list(desk.chunks.values()))
+    expected = reduced(plan, request, [outcome for outcome in outcomes if outcome.succeeded])
+    ending = ending_input(case, plan.calls, clipped, interrupted=interrupted)
+    joined = asyncio.run(join_outputs(blobs, ending))
+
+    assert (joined.reduction, joined.requested) == (expected.reduction, expected.requested)
+    assert joined.calls_per_level == expected.calls_per_level
+    if plan.calls or not case.refines:  # before its first step, a refinement has pieces, and storage whole outputs
+        assert blobs.contents("results")[joined.output].decode() == expected.content
+    assert joined.content == (None if joined.reduction == "concatenate" else expected.content)
+    assert joined.documents == len(expected.documents)
+    assert sorted(joined.unreduced.names) == sorted(expected.unreduced)
+    assert joined.incomplete.names == [found.document for found in expected.incomplete]
+    assert joined.clipped.names == list(expected.clipped)
+
+
+def ending_input(case: Case, calls: tuple[int, ...], clipped: list[str], *, interrupted: bool) -> JoinOutputs:
+    return JoinOutputs.model_construct(
+        folder=FOLDER,
+        way=case.way,
+        pages=pages_of(case.works),
+        split=True,
+        planned=len(calls),
+        interrupted=interrupted,
+        calls_per_level=list(calls),
+        clipped=Listed(count=len(clipped), names=clipped),
+        redrive_of=None,
+    )
+
+
+def way_of(tokens: int, fan_in: int | None, *, refines: bool) -> TreeReduction | RefineReduction:
+    if refines:
+        return RefineReduction.model_construct(agent=AGENT, max_input_tokens=tokens)
+    return TreeReduction.model_construct(agent=AGENT, max_input_tokens=tokens, max_fan_in=fan_in)
