@@ -110,16 +110,16 @@ async def rewritten(
 async def lost_outputs(blobs: Blobs, folder: RunFolder, dropped: Sequence[Dropped]) -> AsyncIterator[tuple[int, str]]:
     """The outputs that are lost with `dropped` parts, in order, each once."""
     done = -1
-    for group in sorted(dropped, key=lambda group: group.extent.first.number):
-        if group.lost is None or group.lost[1] <= done:
+    for lost, group in sorted(((group.lost, group) for group in dropped if group.lost), key=lambda found: found[0]):
+        if lost[1] <= done:
             continue
         first, last = group.extent.first, group.extent.last
         lines = Lines(blob=RESULTS, begin=first.begin, end=last.end)
         async for placed in parts_in(blobs, folder, lines, first.number):
             number = placed.part.extent.first.number
-            if max(done + 1, group.lost[0]) <= number <= group.lost[1]:
+            if max(done + 1, lost[0]) <= number <= lost[1]:
                 yield number, missing_name(placed.part.extent.first.name, placed.part.origin)
-        done = group.lost[1]
+        done = lost[1]
 
 
 def nothing_missing() -> MissingLines:
