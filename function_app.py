@@ -55,6 +55,9 @@ with_client_config(app.activity_trigger("given")(deferred.client_activity("activ
 app.activity_trigger("given")(deferred.activity("activities.close_page:close_page"))
 app.activity_trigger("given")(deferred.activity("activities.finish_map:finish_map"))
 app.activity_trigger("given")(deferred.activity("activities.take_over:take_over"))
+app.activity_trigger("given")(deferred.activity("activities.plan_level:plan_level"))
+with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.reduce_parts:reduce_parts")))
+app.activity_trigger("given")(deferred.activity("activities.join_outputs:join_outputs"))
 
 try:
     load_model_settings(os.environ)

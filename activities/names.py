@@ -20,6 +20,10 @@ CLOSE_PAGE: Final = "close_page"
 FINISH_MAP: Final = "finish_map"
 TAKE_OVER: Final = "take_over"
 
+PLAN_LEVEL: Final = "plan_level"
+REDUCE_PARTS: Final = "reduce_parts"
+JOIN_OUTPUTS: Final = "join_outputs"
+
 CANCEL_EVENT: Final = "cancel"
 """Ends a run."""
 STOP_EVENT: Final = "stop"

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import JsonValue
 
@@ -72,14 +72,38 @@ def answers_prompt(tag: str, outcomes: Sequence[BranchOutcome], missing: Sequenc
     return "\n\n".join(parts)
 
 
-def origin(chunk: Chunk | None) -> dict[str, str]:
+class PartOfDocument(Protocol):
+    """Which part of which document an answer is about: a `Chunk`, or its like of a run that works in storage."""
+
+    @property
+    def document(self) -> str:
+        """The document's id."""
+        ...
+
+    @property
+    def part(self) -> int:
+        """The number of the part, from 1."""
+        ...
+
+    @property
+    def of(self) -> int:
+        """How many parts the document has."""
+        ...
+
+    @property
+    def lines(self) -> str:
+        """Its lines in short: `120-240`, or `7`."""
+        ...
+
+
+def origin(chunk: PartOfDocument | None) -> dict[str, str]:
     """Attributes that tell where an answer about a part of a document comes from, so that it can be cited."""
     if chunk is None:
         return {}
     return {"document": chunk.document, "part": f"{chunk.part} of {chunk.of}", "lines": chunk.lines}
 
 
-def described(name: str, chunk: Chunk | None) -> str:
+def described(name: str, chunk: PartOfDocument | None) -> str:
     """A branch by its name, and by the part of a document that it was to read."""
     if chunk is None:
         return name

@@ -9,6 +9,8 @@ from pydantic import JsonValue
 from shared.contracts.branch import BranchOutcome
 from shared.prompts import as_text
 
+BETWEEN = "\n\n"
+
 
 def concatenated(outcomes: Sequence[BranchOutcome]) -> str:
     """Markdown: a heading for each outcome's name, then its output (JSON for structured ones)."""
@@ -17,4 +19,9 @@ def concatenated(outcomes: Sequence[BranchOutcome]) -> str:
 
 def under_headings(outputs: Iterable[tuple[str, JsonValue]]) -> str:
     """The same for outputs with headings of any kind."""
-    return "\n\n".join(f"## {heading}\n\n{as_text(output).strip()}" for heading, output in outputs)
+    return BETWEEN.join(under_heading(heading, output) for heading, output in outputs)
+
+
+def under_heading(heading: str, output: JsonValue) -> str:
+    """One of them."""
+    return f"## {heading}\n\n{as_text(output).strip()}"

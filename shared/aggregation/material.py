@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import cast
 
 from pydantic import JsonValue
@@ -12,7 +14,7 @@ from shared.aggregation.packing import head, pieces
 from shared.contracts.agent import AgentSpec
 from shared.contracts.branch import BranchOutcome
 from shared.contracts.split import Chunk, place_of
-from shared.prompts import as_text, block, described, origin
+from shared.prompts import PartOfDocument, as_text, block, described, origin
 from shared.token_estimate import estimated_input_tokens
 from shared.tokens import BYTES_PER_TOKEN, text_bytes
 
@@ -28,31 +30,57 @@ ESCAPED_SHARE = 8
 """One part in so many of a text is left free for what `block` adds to tags in it: a byte for each `<answer`."""
 
 
+NAME_BYTES = 200
+"""Of a name in a prompt, escaped: names of blobs may have a thousand characters."""
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an answer rests on, in short: `count` branches from `first` to `last`.
+
+    They have read `documents` documents; `parts` of them are parts of documents that are split.
+    """
+
+    first: str
+    last: str
+    count: int = 1
+    documents: int = 1
+    parts: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """An output of the map, a piece of one, or the answer of the call `call` about several.
 
-    `sources` are the branches whose outputs it rests on: documents, or parts of them. `chunk` is the part of a document
-    that an output of the map is about, if it is split. `piece` is the number of a piece and how many there are.
+    `sources` are the branches whose outputs it rests on: documents, or parts of them; none where they are too many to
+    be listed, and only `summary` tells of them. `chunk` is the part of a document that an output of the map is about,
+    if it is split. `piece` is the number of a piece and how many there are.
     """
 
     sources: tuple[str, ...]
     output: JsonValue
     call: str | None = None
     piece: tuple[int, int] | None = None
-    chunk: Chunk | None = None
+    chunk: PartOfDocument | None = None
+    summary: Basis | None = None
+
+    @property
+    def basis(self) -> Basis:
+        """What it rests on."""
+        return self.summary or basis_of(self.sources)
 
     @property
     def label(self) -> str:
         """What it is called in prompts and headings."""
-        first, last = self.sources[0], self.sources[-1]
-        return first if first == last else f"{first} to {last}"
+        first, last = shown_name(self.basis.first), shown_name(self.basis.last)
+        return first if self.basis.first == self.basis.last else f"{first} to {last}"
 
     @property
     def heading(self) -> str:
         """What it is called where parts stand one after the other."""
         piece = f" (piece {self.piece[0]} of {self.piece[1]})" if self.piece else ""
-        rests = f" ({counted(self.sources)})" if len(self.sources) > 1 else ""
+        rests = f" ({told_count(self.basis.count, split=self.basis.parts > 0)})" if self.basis.count > 1 else ""
         return self.label + piece + rests
 
 
@@ -68,8 +96,33 @@ def sources_in(parts: Sequence[Part]) -> tuple[str, ...]:
 
 def counted(sources: Sequence[str]) -> str:
     """How many documents these branches have read: `2 documents`, or `3 documents and parts` if some are parts."""
-    split = any(place_of(name)[1] is not None for name in sources)
-    return f"{len(sources):,} documents and parts" if split else f"{len(sources):,} documents"
+    return told_count(len(sources), split=any(place_of(name)[1] is not None for name in sources))
+
+
+def told_count(count: int, *, split: bool) -> str:
+    """The same for so many of them, some of which are parts if `split`."""
+    return f"{count:,} documents and parts" if split else f"{count:,} documents"
+
+
+def basis_of(sources: Sequence[str]) -> Basis:
+    """What an answer rests on that has read these branches."""
+    places = [place_of(name) for name in sources]
+    return Basis(
+        first=sources[0],
+        last=sources[-1],
+        count=len(sources),
+        documents=len(dict.fromkeys(document for document, _ in places)),
+        parts=sum(part is not None for _, part in places),
+    )
+
+
+def shown_name(name: str) -> str:
+    """`name` as prompts have it: on one line, and without its middle if it is very long."""
+    name = UNPRINTABLE.sub(" ", name)
+    if text_bytes(escape(name)) <= NAME_BYTES:
+        return name
+    shorter = (f"{name[:end]}…{name[-end:]}" for end in range(NAME_BYTES // 2, 0, -1))
+    return next(short for short in shorter if text_bytes(escape(short)) <= NAME_BYTES)
 
 
 def readable(output: JsonValue) -> str:
@@ -109,16 +162,93 @@ def _block(part: Part, text: str, **more: str) -> str:
     if part.piece is not None:
         attributes["piece"] = f"{part.piece[0]} of {part.piece[1]}"
     if part.call is not None:
-        attributes |= _basis(part.sources)
+        attributes["documents"] = str(part.basis.documents)
+        attributes |= {"parts": str(part.basis.parts)} if part.basis.parts else {}
     return block(TAG, text, **attributes, **more)
 
 
-def _basis(sources: Sequence[str]) -> dict[str, str]:
-    """Attributes that tell on how many documents an answer rests, and on how many parts of those that are split."""
-    places = [place_of(name) for name in sources]
-    parts = sum(part is not None for _, part in places)
-    documents = len(dict.fromkeys(document for document, _ in places))
-    return {"documents": str(documents)} | ({"parts": str(parts)} if parts else {})
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The bytes of a prompt for `agent`, of which a call may have about `max_input_tokens` in all."""
+
+    agent: AgentSpec
+    max_input_tokens: int
+
+    @property
+    def prompt_bytes(self) -> int:
+        """What a prompt may have beside the agent's instructions and schema."""
+        return (self.max_input_tokens - estimated_input_tokens(self.agent, "")) * BYTES_PER_TOKEN
+
+    @property
+    def missing_bytes(self) -> int:
+        """What the names of missing documents and parts may have of it at most, with the gap before them."""
+        return self.prompt_bytes // MISSING_SHARE
+
+    def room(self, lost: MissingNames) -> int:
+        """What is left for parts in a prompt that names what is `lost`, and its scope."""
+        named = len(GAP) + lost.whole_bytes if lost.count else 0
+        return self.prompt_bytes - min(named, self.missing_bytes) - SCOPE_BYTES
+
+    def names(self) -> MissingNames:
+        """A list of missing names, as long as a prompt may have it."""
+        return MissingNames(self.missing_bytes - len(GAP))
+
+    def prompt(self, blocks: Sequence[str], missing: MissingNames, scope: str | None = None) -> str:
+        """Blocks, then what is missing and the scope, if there are any."""
+        named = [missing.block] if missing.count else []
+        told = [block("scope", scope)] if scope else []
+        return GAP.join([*blocks, *named, *told])
+
+
+class MissingNames:
+    """The names of what has no output, of which it keeps as many as may fit into `limit` bytes, and counts all."""
+
+    def __init__(self, limit: int) -> None:
+        self.count = 0
+        self._limit = limit
+        self._bytes = 0
+        self._first: list[str] = []
+
+    def add(self, name: str) -> None:
+        """Take the next name."""
+        if self.fits_more:
+            self._first.append(name)
+        self._bytes += _line_bytes(name)
+        self.count += 1
+
+    def count_more(self, count: int) -> None:
+        """Take so many names that are known not to fit."""
+        self.count += count
+        self._bytes += count + self._limit
+
+    @property
+    def fits_more(self) -> bool:
+        """Whether another name may be told."""
+        return self._bytes <= self._limit
+
+    @property
+    def whole_bytes(self) -> int:
+        """The size of the block of all names."""
+        return text_bytes(block("missing", "")) + max(self._bytes - 1, 0)
+
+    @property
+    def block(self) -> str:
+        """All names, or as many as fit and the number of the others."""
+        if self.whole_bytes <= self._limit:
+            return block("missing", "\n".join(self._first))
+        left = self._limit - text_bytes(block("missing", f"and {self.count:,} more"))
+        told = 0
+        for name in self._first:
+            left -= _line_bytes(name)
+            if left < 0:
+                break
+            told += 1
+        return block("missing", "\n".join([*self._first[:told], f"and {self.count - told:,} more"]))
+
+
+def _line_bytes(name: str) -> int:
+    """The most that a name takes with its line's end: `block` adds a byte to what begins like a tag."""
+    return text_bytes(name) + name.count("<") + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +265,13 @@ class Desk:
     chunks: Mapping[str, Chunk] = field(default_factory=dict[str, Chunk])
 
     @property
-    def prompt_bytes(self) -> int:
-        """What a prompt may have beside the agent's instructions and schema."""
-        return (self.max_input_tokens - estimated_input_tokens(self.agent, "")) * BYTES_PER_TOKEN
-
-    @property
-    def missing_bytes(self) -> int:
-        """What the names of missing documents and parts may have of it at most, with the gap before them."""
-        return self.prompt_bytes // MISSING_SHARE
+    def budget(self) -> Budget:
+        """Of its calls."""
+        return Budget(self.agent, self.max_input_tokens)
 
     def room(self, parts: Sequence[Part]) -> int:
         """What is left for parts in a prompt that names the branches which `parts` lack, and its scope."""
-        lost = self.missing(parts, None, last=True)
-        named = len(GAP) + text_bytes(block("missing", "\n".join(lost))) if lost else 0
-        return self.prompt_bytes - min(named, self.missing_bytes) - SCOPE_BYTES
+        return self.budget.room(self._names(self.missing(parts, None, last=True)))
 
     def missing(self, parts: Sequence[Part], after: str | None, last: bool) -> list[str]:
         """What `parts` lack, from behind the branch `after` to their last, or to the end if they are the `last`.
@@ -162,26 +285,15 @@ class Desk:
 
     def prompt(self, blocks: Sequence[str], missing: Sequence[str], scope: str | None = None) -> str:
         """Blocks, then what is missing and the scope, if there are any."""
-        named = [missing_block(missing, self.missing_bytes - len(GAP))] if missing else []
-        told = [block("scope", scope)] if scope else []
-        return GAP.join([*blocks, *named, *told])
+        return self.budget.prompt(blocks, self._names(missing), scope)
+
+    def _names(self, missing: Sequence[str]) -> MissingNames:
+        names = self.budget.names()
+        for name in missing:
+            names.add(name)
+        return names
 
 
 def half_of(room: int) -> int:
     """The size of blocks of which two fit into `room`."""
     return (room - len(GAP)) // 2
-
-
-def missing_block(names: Sequence[str], limit: int) -> str:
-    """The `names` of what has no output, or as many as fit into `limit` bytes and the number of the others."""
-    whole = block("missing", "\n".join(names))
-    if text_bytes(whole) <= limit:
-        return whole
-    left = limit - text_bytes(block("missing", f"and {len(names):,} more"))
-    told = 0
-    for name in names:
-        left -= text_bytes(name) + 1
-        if left < 0:
-            break
-        told += 1
-    return block("missing", "\n".join([*names[:told], f"and {len(names) - told:,} more"]))

@@ -51,8 +51,8 @@ class _Merge:
             return self._join_objects(cast(Any, values), path)
         if all(isinstance(value, list) for _, value in values):
             return self._join_lists(cast(Any, values), path)
-        if any(_identity(value) != _identity(first) for _, value in values):
-            self.conflicts.append(MergeConflict(path=path, kept=first_name, values=_by_name(values)))
+        if any(identity_of(value) != identity_of(first) for _, value in values):
+            self.conflicts.append(MergeConflict(path=path, kept=first_name, values=by_name(values)))
         return first
 
     def _join_objects(self, values: Sequence[tuple[str, dict[str, JsonValue]]], path: str) -> dict[str, JsonValue]:
@@ -66,7 +66,7 @@ class _Merge:
         try:
             total = summed([value for _, value in values])
         except OverflowError:
-            self.conflicts.append(MergeConflict(path=path, kept=values[0][0], values=_by_name(values)))
+            self.conflicts.append(MergeConflict(path=path, kept=values[0][0], values=by_name(values)))
             return values[0][1]
         return self.join(values, path) if total is None else total
 
@@ -82,16 +82,17 @@ class _Merge:
         mentions: dict[Hashable, list[tuple[str, JsonValue]]] = {}
         for name, items in values:
             for item in items:
-                if (identity := _record_identity(item, key)) is not None:
+                if (identity := record_identity(item, key)) is not None:
                     mentions.setdefault(identity, []).append((name, item))
         records = {
-            identity: self.join(told, f"{path}[{key}={_shown(told[0][1], key)}]") for identity, told in mentions.items()
+            identity: self.join(told, f"{path}[{key}={shown_key(told[0][1], key)}]")
+            for identity, told in mentions.items()
         }
         joined: list[tuple[str, list[JsonValue]]] = []
         for name, items in values:
             own: list[JsonValue] = []
             for item in items:
-                identity = _record_identity(item, key)
+                identity = record_identity(item, key)
                 if identity is None:
                     own.append(item)
                 elif identity in records:
@@ -113,17 +114,18 @@ def summed(values: Sequence[JsonValue]) -> int | float | None:
     return fsum(numbers)
 
 
-def _record_identity(item: JsonValue, key: str) -> Hashable:
+def record_identity(item: JsonValue, key: str) -> Hashable:
     """What tells a record from others; None for what is no record."""
     value = item.get(key) if isinstance(item, dict) else None
-    return None if value is None else ("record", _identity(value))
+    return None if value is None else ("record", identity_of(value))
 
 
-def _shown(record: JsonValue, key: str) -> str:
+def shown_key(record: JsonValue, key: str) -> str:
+    """What a record has in the field `key`, as paths tell it."""
     return json.dumps(cast(dict[str, JsonValue], record)[key], ensure_ascii=False)
 
 
-def _by_name(values: Named) -> dict[str, JsonValue]:
+def by_name(values: Named) -> dict[str, JsonValue]:
     """Values under the names of their branches; a further one of the same branch has its number behind."""
     named: dict[str, JsonValue] = {}
     told: Counter[str] = Counter()
@@ -139,7 +141,7 @@ def _without_repeated(values: NamedLists) -> list[JsonValue]:
     for _, items in values:
         own: Counter[Hashable] = Counter()
         for item in items:
-            key = _identity(item)
+            key = identity_of(item)
             own[key] += 1
             if own[key] > listed[key]:
                 joined.append(item)
@@ -147,12 +149,12 @@ def _without_repeated(values: NamedLists) -> list[JsonValue]:
     return joined
 
 
-def _identity(value: JsonValue) -> Hashable:
+def identity_of(value: JsonValue) -> Hashable:
     """A key that is equal for equal JSON values: Python holds True and 1 for equal, JSON does not."""
     if isinstance(value, bool):
         return "boolean", value
     if isinstance(value, dict):
-        return "object", frozenset((key, _identity(member)) for key, member in value.items())
+        return "object", frozenset((key, identity_of(member)) for key, member in value.items())
     if isinstance(value, list):
-        return "array", tuple(_identity(item) for item in value)
+        return "array", tuple(identity_of(item) for item in value)
     return value

@@ -9,23 +9,33 @@ from itertools import pairwise
 from shared.tokens import text_bytes
 
 
-def packed(sizes: Sequence[int], limit: int, separator: int, most: int | None = None) -> list[range]:
-    """Consecutive groups of positions, each as full as it can be; no other packing in order has fewer groups.
+class Packing:
+    """Groups of consecutive sizes, each as full as it can be, found one size after the other.
 
     The sizes of a group and a `separator` between each two of them come to at most `limit`, and a group has at most
     `most` members. No size may be above `limit`.
     """
-    starts = [0]
-    used = 0
-    for position, size in enumerate(sizes):
-        first = position == starts[-1]
-        added = size if first else separator + size
-        if not first and (used + added > limit or position - starts[-1] == most):
-            starts.append(position)
-            used = size
-        else:
-            used += added
-    return [range(start, end) for start, end in pairwise([*starts, len(sizes)])] if sizes else []
+
+    def __init__(self, limit: int, separator: int, most: int | None = None) -> None:
+        self._limit = limit
+        self._separator = separator
+        self._most = most
+        self._used = 0
+        self._members = 0
+
+    def opens(self, size: int) -> bool:
+        """Take the next size; whether it is the first of a group."""
+        added = self._used + self._separator + size
+        first = not self._members or added > self._limit or self._members == self._most
+        self._used, self._members = (size, 1) if first else (added, self._members + 1)
+        return first
+
+
+def packed(sizes: Sequence[int], limit: int, separator: int, most: int | None = None) -> list[range]:
+    """The positions of the groups that `Packing` makes of `sizes`; no other packing in order has fewer."""
+    packing = Packing(limit, separator, most)
+    starts = [position for position, size in enumerate(sizes) if packing.opens(size)]
+    return [range(start, end) for start, end in pairwise([*starts, len(sizes)])]
 
 
 def head(text: str, limit: int) -> str:

@@ -58,8 +58,9 @@ class Refinement:
 
     @property
     def unread(self) -> list[Part]:
-        """What the answer does not rest on."""
-        return in_order(self.desk, [*self.dropped, *self.waiting])
+        """What the answer does not rest on: also what a step reads that has not ended."""
+        reading = self.step.parts if self.step else ()
+        return in_order(self.desk, [*self.dropped, *reading, *self.waiting])
 
     @property
     def frontier(self) -> list[Part]:
@@ -112,8 +113,11 @@ class Refinement:
         return max(read, key=lambda name: position[name], default=None)
 
     def _scope(self, still_to_come: Sequence[str]) -> str | None:
-        told = "The first is your answer so far; improve it by the others, and keep what they do not change." * bool(
-            self.so_far
-        )
-        rest = f"{counted(still_to_come)} are still to come." * bool(still_to_come)
-        return " ".join(filter(None, [told, rest])) or None
+        return told_scope(counted(still_to_come) if still_to_come else None, improves=self.so_far is not None)
+
+
+def told_scope(still_to_come: str | None, *, improves: bool) -> str | None:
+    """What a step is told: whether its first answer is the one so far, and how many outputs are `still_to_come`."""
+    told = "The first is your answer so far; improve it by the others, and keep what they do not change." * improves
+    rest = f"{still_to_come} are still to come." if still_to_come else ""
+    return " ".join(filter(None, [told, rest])) or None

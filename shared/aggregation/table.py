@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
 
 from pydantic import JsonValue
 
@@ -13,8 +14,6 @@ from shared.contracts.reduction import TableReduction
 from shared.contracts.split import place_of
 
 Record = Mapping[str, JsonValue]
-Row = tuple[Record, Record]
-"""Where a record comes from, and the record."""
 
 DOCUMENT = "document"
 PART = "part"
@@ -33,11 +32,42 @@ def tabulated(
     """
     found = [(outcome.name, records_of(outcome.output, table.records)) for outcome in outcomes]
     told = [(name, record) for name, records in found for record in records or []]
-    columns = table.columns or list(dict.fromkeys(field for _, record in told for field in record))
-    places = [apart_from(columns, name) for name in ([DOCUMENT, PART] if split else [DOCUMENT])]
-    rows = [(dict(zip(places, place_of(name), strict=False)), record) for name, record in told]
-    text = as_csv(rows, places, columns) if table.format == "csv" else as_jsonl(rows, table.columns)
-    return text, [name for name, records in found if records is None]
+    layout = Layout.of(table, (record for _, record in told), split=split)
+    lines = [layout.line(*place_of(name), record) for name, record in told]
+    return layout.header + "".join(lines), [name for name, records in found if records is None]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The lines of a table: under `places`, the names of our columns, where a record is from, then its `columns`.
+
+    `fields` are those that every line of JSON has, all that a record has if None.
+    """
+
+    format: Literal["jsonl", "csv"]
+    places: Sequence[str]
+    columns: Sequence[str]
+    fields: Sequence[str] | None
+
+    @classmethod
+    def of(cls, table: TableReduction, records: Iterable[Record], *, split: bool) -> Layout:
+        """That of a table of these records, which are looked at only if it does not state its columns."""
+        columns = table.columns or list(dict.fromkeys(field for record in records for field in record))
+        places = [apart_from(columns, name) for name in ([DOCUMENT, PART] if split else [DOCUMENT])]
+        return cls(table.format, places, columns, table.columns)
+
+    @property
+    def header(self) -> str:
+        """The lines before the records."""
+        return csv_line([*self.places, *map(harmless, self.columns)]) if self.format == "csv" else ""
+
+    def line(self, document: str, part: int | None, record: Record) -> str:
+        """A record from a document, or from a part of it. In CSV, a field that is absent or null is an empty cell."""
+        place: dict[str, JsonValue] = dict(zip(self.places, (document, part), strict=False))
+        if self.format == "csv":
+            return csv_line([*map(cell, place.values()), *(cell(record.get(field)) for field in self.columns)])
+        said = record if self.fields is None else {field: record.get(field) for field in self.fields}
+        return f"{json.dumps({**place, **said}, ensure_ascii=False)}\n"
 
 
 def records_of(output: JsonValue, field: str | None) -> list[Record] | None:
@@ -60,20 +90,9 @@ def apart_from(columns: Sequence[str], name: str) -> str:
     return name
 
 
-def as_jsonl(rows: Sequence[Row], columns: Sequence[str] | None) -> str:
-    """A JSON object a line; with `columns` each has these fields, null where the record has none."""
-    lines = [
-        {**place, **(record if columns is None else {field: record.get(field) for field in columns})}
-        for place, record in rows
-    ]
-    return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
-
-
-def as_csv(rows: Sequence[Row], places: Sequence[str], columns: Sequence[str]) -> str:
-    """A header and a line a record, each ended by CRLF; a field that is absent or null is an empty cell."""
-    header = [*places, *map(harmless, columns)]
-    lines = [[*map(cell, place.values()), *(cell(record.get(field)) for field in columns)] for place, record in rows]
-    return "".join(f"{','.join(map(quoted, line))}\r\n" for line in [header, *lines])
+def csv_line(cells: Sequence[str]) -> str:
+    """A line of CSV, ended by CRLF."""
+    return f"{','.join(map(quoted, cells))}\r\n"
 
 
 def cell(value: JsonValue) -> str:

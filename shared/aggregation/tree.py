@@ -135,13 +135,18 @@ def read_at_once(desk: Desk, parts: Sequence[Part]) -> Group | None:
     if desk.max_fan_in is not None and len(parts) > desk.max_fan_in:
         return None
     prompt = desk.prompt([rendered(part) for part in parts], desk.missing(parts, None, last=True))
-    return Group(tuple(parts), REDUCTION, prompt) if text_bytes(prompt) <= desk.prompt_bytes else None
+    return Group(tuple(parts), REDUCTION, prompt) if text_bytes(prompt) <= desk.budget.prompt_bytes else None
 
 
 def scope(desk: Desk, parts: Sequence[Part]) -> str:
     """What a call is told that reads a part of the answers only."""
-    count = f"{len(sources_in(parts)):,} of {counted(desk.sources)}"
-    return f"These answers rest on {count}; other calls read the rest, and a later one reads what each has found."
+    return told_scope(len(sources_in(parts)), counted(desk.sources))
+
+
+def told_scope(own: int, of: str) -> str:
+    """The same of a call that reads the answers of so many branches `of` others."""
+    rest = "other calls read the rest, and a later one reads what each has found."
+    return f"These answers rest on {own:,} of {of}; {rest}"
 
 
 def in_order(desk: Desk, parts: Sequence[Part]) -> list[Part]:

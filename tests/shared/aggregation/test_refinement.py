@@ -78,3 +78,9 @@ def test_what_fits_into_one_call_is_one_call() -> None:
     _, levels = played(refinement_of(["one", "two"]))
 
     assert [[branch.name for branch in level] for level in levels] == [[REDUCTION]]
+
+
+def test_before_the_first_step_has_ended_everything_is_unread() -> None:
+    plan = refinement_of(["a" * 3_000] * 6)
+
+    assert sources_in(plan.frontier) == ("d0", "d1", "d2", "d3", "d4", "d5")

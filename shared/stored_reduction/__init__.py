@@ -1,0 +1,1 @@
+"""The reduction of a run in storage: outputs are lines of a file, and nothing here holds all of them."""
