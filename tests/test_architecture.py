@@ -38,7 +38,7 @@ SLOW_TO_IMPORT = {
 }
 """What a cold start must not pay for."""
 
-ENVIRONMENT_READERS = {"function_app", "activities.call_agent", "triggers.health"}
+ENVIRONMENT_READERS = {"function_app", "activities.call_agent", "activities.reduce_parts", "triggers.health"}
 
 OF_THE_SDK = "BuiltIn__"
 """The SDK adds functions of its own, for `call_http`."""
@@ -308,6 +308,7 @@ PARAMETERS = {
     "orchestrator": [["context"]],
     "http_trigger": [["req"]],
     "client_http_trigger": [["req", "client"]],
+    "activity": [["given"]],
     "client_activity": [["call", "client"], ["given", "client"]],
 }
 
@@ -384,7 +385,9 @@ def test_durable_functions_are_registered_under_their_durable_names(loaded_app: 
     assert set(triggers_of(loaded_app, "orchestrationTrigger")) == {
         names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_ATTEMPT,
     }  # fmt: skip
-    assert set(triggers_of(loaded_app, "activityTrigger")) == {names.CALL_AGENT, names.STOP_CALLS}
+    assert set(triggers_of(loaded_app, "activityTrigger")) == {
+        names.CALL_AGENT, names.STOP_CALLS, names.PLAN_LEVEL, names.REDUCE_PARTS, names.JOIN_OUTPUTS,
+    }  # fmt: skip
 
 
 def test_a_pattern_s_name_is_its_orchestration_s(loaded_app: dict[str, Any]) -> None:
