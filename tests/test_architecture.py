@@ -38,10 +38,14 @@ SLOW_TO_IMPORT = {
 }
 """What a cold start must not pay for."""
 
+<<<<<<< HEAD
 ENVIRONMENT_READERS = {
     "function_app", "activities.call_agent", "activities.read_documents", "activities.storage", "triggers.health",
-    "triggers.storage",
+    "activities.reduce_parts", "triggers.storage",
 }  # fmt: skip
+=======
+ENVIRONMENT_READERS = {"function_app", "activities.call_agent", "activities.reduce_parts", "triggers.health"}
+>>>>>>> reducing
 
 OF_THE_SDK = "BuiltIn__"
 """The SDK adds functions of its own, for `call_http`."""
@@ -310,6 +314,7 @@ def deferred_paths() -> dict[str, str]:
 
 PARAMETERS = {
     "orchestrator": [["context"]],
+    "native_orchestrator": [["context", "given"]],
     "http_trigger": [["req"]],
     "client_http_trigger": [["req", "client"]],
     "activity": [["given"]],
@@ -322,8 +327,9 @@ def test_every_deferred_path_leads_to_a_function_of_its_kind(path: str, maker: s
     function = resolved(path)
 
     assert list(inspect.signature(function).parameters) in PARAMETERS[maker]
-    assert inspect.isgeneratorfunction(function) == (maker == "orchestrator")
-    assert inspect.iscoroutinefunction(function) == (maker != "orchestrator")
+    orchestrates = maker in {"orchestrator", "native_orchestrator"}
+    assert inspect.isgeneratorfunction(function) == orchestrates
+    assert inspect.iscoroutinefunction(function) != orchestrates
     assert function.__name__ == path.partition(":")[2]
 
 
@@ -387,16 +393,22 @@ def test_what_starts_nothing_has_no_durable_client(loaded_app: dict[str, Any]) -
 
 def test_durable_functions_are_registered_under_their_durable_names(loaded_app: dict[str, Any]) -> None:
     assert set(triggers_of(loaded_app, "orchestrationTrigger")) == {
-        names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_ATTEMPT,
+        names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_ATTEMPT, names.SHARD,
     }  # fmt: skip
     assert set(triggers_of(loaded_app, "activityTrigger")) == {
+<<<<<<< HEAD
         names.CALL_AGENT, names.STOP_CALLS, names.PLAN_DOCUMENTS, names.OPEN_PAGE, names.READ_DOCUMENTS,
-        names.CLOSE_PAGE, names.FINISH_MAP, names.TAKE_OVER,
+        names.CLOSE_PAGE, names.FINISH_MAP, names.TAKE_OVER, names.PLAN_LEVEL, names.REDUCE_PARTS, names.JOIN_OUTPUTS,
+=======
+        names.CALL_AGENT, names.STOP_CALLS, names.PLAN_LEVEL, names.REDUCE_PARTS, names.JOIN_OUTPUTS,
+>>>>>>> reducing
     }  # fmt: skip
 
 
 def test_a_pattern_s_name_is_its_orchestration_s(loaded_app: dict[str, Any]) -> None:
-    assert set(Pattern.__args__) == set(triggers_of(loaded_app, "orchestrationTrigger")) - {names.AGENT_ATTEMPT}
+    assert set(Pattern.__args__) == set(triggers_of(loaded_app, "orchestrationTrigger")) - {
+        names.AGENT_ATTEMPT, names.SHARD,
+    }  # fmt: skip
 
 
 def test_no_two_functions_answer_the_same_request(loaded_app: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from pydantic import JsonValue
 
 from shared.aggregation.concatenation import BETWEEN, under_heading
-from shared.aggregation.running_merge import RunningMerge
 from shared.aggregation.table import Layout, records_of
 from shared.blobs import Blobs
 from shared.contracts.reduction import MergeReduction, ReductionType, TableReduction
@@ -30,6 +29,7 @@ from shared.stored_reduction.ending import Ending, ending_of
 from shared.stored_reduction.files import kept
 from shared.stored_reduction.lines import FileWriter
 from shared.stored_reduction.parts import outputs, told
+from shared.stored_reduction.running_merge import RunningMerge
 from shared.stored_reduction.survey import Survey, surveyed
 
 MAX_CONFLICTS_CHARS = 50_000

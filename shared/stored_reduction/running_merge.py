@@ -1,5 +1,5 @@
-"""The merge of `merge.py`, one output after the other: what it holds grows with what it has joined, and not with how
-many outputs there were.
+"""The merge of `shared/aggregation/merge.py`, one output after the other: what it holds grows with what it has joined,
+and not with how many outputs there were.
 
 Content and the places of conflicts are those of `merged(…, keep_repeated=True)`. A conflict lists the value that stands
 and the first few that differ from it.

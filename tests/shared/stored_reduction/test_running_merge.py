@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.aggregation.merge import merged
-from shared.aggregation.running_merge import MAX_TOLD_VALUES, RunningMerge
+from shared.stored_reduction.running_merge import MAX_TOLD_VALUES, RunningMerge
 from tests.shared.aggregation.outcomes import succeeded
 from tests.shared.strategies import JSON_VALUES
 
