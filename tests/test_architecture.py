@@ -38,14 +38,10 @@ SLOW_TO_IMPORT = {
 }
 """What a cold start must not pay for."""
 
-<<<<<<< HEAD
 ENVIRONMENT_READERS = {
     "function_app", "activities.call_agent", "activities.read_documents", "activities.storage", "triggers.health",
     "activities.reduce_parts", "triggers.storage",
 }  # fmt: skip
-=======
-ENVIRONMENT_READERS = {"function_app", "activities.call_agent", "activities.reduce_parts", "triggers.health"}
->>>>>>> reducing
 
 OF_THE_SDK = "BuiltIn__"
 """The SDK adds functions of its own, for `call_http`."""
@@ -396,12 +392,8 @@ def test_durable_functions_are_registered_under_their_durable_names(loaded_app: 
         names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_ATTEMPT, names.SHARD,
     }  # fmt: skip
     assert set(triggers_of(loaded_app, "activityTrigger")) == {
-<<<<<<< HEAD
         names.CALL_AGENT, names.STOP_CALLS, names.PLAN_DOCUMENTS, names.OPEN_PAGE, names.READ_DOCUMENTS,
         names.CLOSE_PAGE, names.FINISH_MAP, names.TAKE_OVER, names.PLAN_LEVEL, names.REDUCE_PARTS, names.JOIN_OUTPUTS,
-=======
-        names.CALL_AGENT, names.STOP_CALLS, names.PLAN_LEVEL, names.REDUCE_PARTS, names.JOIN_OUTPUTS,
->>>>>>> reducing
     }  # fmt: skip
 
 
