@@ -61,6 +61,22 @@ GIVING_UP_S = 0.5
 """How long calls that were told to stop may take to give their account, before the shard gives its own."""
 PAGE_RETRIES = RetryPolicy(first_retry_interval=timedelta(seconds=2), max_number_of_attempts=3, backoff_coefficient=2.0)
 """Of opening and closing a page, whose activities try again for about half a minute themselves."""
+EVENTS_PER_CALL = 11
+"""At most, in a shard's history: the call and its end, the timer of its retry set and gone off, the place or account
+that it passes on, a stop, and of each turn of these a beginning and an end."""
+EVENTS_PER_MESSAGE = 4
+"""Of one from the shard before: it comes, it is passed on, and the turn begins and ends."""
+OTHER_EVENTS = 40
+"""Beginning and end, the page opened and closed with retries, the deadline, a stop, news."""
+
+
+def most_events(calls: int, messages: int) -> int:
+    """How many events a shard's history can have at most: with places, not with the documents of the run.
+
+    `calls` are at most the page's units times the policy's attempts, and hedges. `messages` come from the shard before:
+    one for each of the stage's places at most, and one for each work that was called alone after its batch.
+    """
+    return calls * EVENTS_PER_CALL + messages * EVENTS_PER_MESSAGE + OTHER_EVENTS
 
 
 def shard(context: OrchestrationContext, given: Any) -> Generator[Task[Any], Any, dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from orchestrators.shard import most_events
 from tests.orchestrators.durable import wait_until
 from tests.orchestrators.relay import ANSWERED, Reading, Stages, refusal, singles, unit
 
@@ -281,6 +282,43 @@ def test_events_that_come_twice_or_late_change_nothing(stages: Stages) -> None:
     result = stages.result()
     assert (result["succeeded"], result["failed"], stages.pages.most <= 3) == (9, 0, True)
     assert len(stages.pages.readings) == 9
+
+
+# --- What it costs ---
+
+
+def test_a_shard_s_history_is_bounded_by_its_calls_and_the_places(stages: Stages) -> None:
+    later = refusal("model_unavailable", retriable=True, retry_after_s=0.0)
+    pages = singles(3, 6)
+    for page in pages:
+        for one in page:
+            stages.pages.answer(one.name, later, later, ANSWERED)
+    stages.run_stage(pages, max_concurrency=4)
+    assert len(stages.pages.readings) == 18 * 3
+    for number in (1, 2, 3):
+        events = len(stages.shard_history(number))
+        print(f"shard {number}: {events} events of {most_events(6 * 3, 4)}")
+        assert events <= most_events(calls=6 * 3, messages=4)
+
+
+def test_a_thousand_works_in_pages_of_fifty_go_through_a_window_of_fifty(stages: Stages) -> None:
+    stages.pages.seconds = lambda name: 0.1 + 0.01 * (hash_of(name) % 13)
+    began, cpu = time.perf_counter(), time.process_time()
+    result = stages.run_stage(singles(20, 50), max_concurrency=50)
+    took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu
+    print(
+        f"1,000 works in {took_s:.1f} s, {cpu_s:.1f} ms of CPU each; {len(stages.history(stages.run_id))} events above"
+    )
+    assert (result["succeeded"], result["failed"], stages.pages.most <= 50) == (1000, 0, True)
+    assert len({reading.unit for reading in stages.pages.readings}) == len(stages.pages.readings) == 1000
+    assert len(stages.history(stages.run_id)) < 20 * 12
+
+
+def test_a_slow_call_is_hedged_and_the_first_answer_counts(stages: Stages) -> None:
+    stages.pages.hold("1.2~1")
+    result = stages.run_stage(singles(2, 4), max_concurrency=4, hedge_after_s=0.3, max_hedge_percentage=50)
+    assert (result["succeeded"], result["usage"]["model_calls"]) == (8, 9)
+    assert sorted(reading.attempt for reading in stages.pages.readings if reading.unit == "1.2") == [1, 2]
 
 
 def loads(text: str) -> object:
