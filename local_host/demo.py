@@ -19,6 +19,7 @@ from rich.text import Text
 from local_host.demo_children import ChildFailed, app_environment, environment_for, host, offline_model
 from local_host.demo_report import cost_line, make_console, print_run, print_sums, progress_of
 from local_host.demo_runs import DemoRun, RunFailed, perform
+from local_host.demo_storage import sample_storage
 from local_host.settings import SettingsError as LocalSettingsError
 from shared.contracts.run import RunResult
 from shared.errors import SettingsError
@@ -60,6 +61,32 @@ RUNS = (
         "log-analysis.json",
     ),
 )
+STORED_RUNS = (
+    DemoRun(
+        "Database log",
+        "Map-reduce in storage: 40 agents read 500 lines each of samples/shop-postgres.log.gz; a tree makes one story.",
+        "map-reduce",
+        "postgres-log.json",
+    ),
+    DemoRun(
+        "Invoices",
+        "Map-reduce in storage: the invoices in samples/invoices/, five a call, become one table.",
+        "map-reduce",
+        "invoices.json",
+    ),
+    DemoRun(
+        "Long report, by a tree",
+        "Map-reduce in storage: the decisions about this app as one report; summaries of its parts are joined level by level.",
+        "map-reduce",
+        "report-tree.json",
+    ),
+    DemoRun(
+        "Long report, refined",
+        "The same; one summary is improved part by part.",
+        "map-reduce",
+        "report-refine.json",
+    ),
+)
 REAL_MODEL_SETTINGS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT")
 LATENCY_S = 0.6
 LATENCY_SIGMA = 0.5
@@ -78,6 +105,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"how long the offline model takes for a typical answer (default {LATENCY_S:g}; 0 answers at once)",
     )
+    parser.add_argument(
+        "--in-storage",
+        action="store_true",
+        help="run the examples whose documents are in Blob Storage instead; needs `npm ci` for Azurite",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -87,9 +119,14 @@ def run(args: argparse.Namespace) -> int:
     try:
         with ExitStack() as stack:
             env = _model(console, stack, args.latency)
+            if args.in_storage:
+                env = {**env, **stack.enter_context(sample_storage())}
             api_url = stack.enter_context(host(env))
             console.print(Text(f"App:    {api_url} (on the local host)\n"))
-            ended = [(each, _show(console, api_url, number, each)) for number, each in enumerate(RUNS, 1)]
+            ended = [
+                (each, _show(console, api_url, number, each))
+                for number, each in enumerate(STORED_RUNS if args.in_storage else RUNS, 1)
+            ]
         return _conclude(console, ended)
     except (ChildFailed, LocalSettingsError, SettingsError) as error:
         print(f"The demo could not start: {error}", file=sys.stderr)

@@ -1,0 +1,84 @@
+"""Runs in storage on the whole app: Azurite, real HTTP, real engine, and what the tests put into it and look at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from azure.storage.blob import BlobServiceClient
+
+from local_host.azurite import running_azurite
+from tests.end_to_end.conftest import JSON, Chorus, running_chorus
+
+SOURCE, SINK = "documents", "results"
+MAP = {"instructions": "State the cause."}
+
+
+@dataclass
+class Stored:
+    """The app, and the storage that it works in."""
+
+    chorus: Chorus
+    azurite: running_azurite
+    client: BlobServiceClient
+
+    def put(self, name: str, data: str | bytes, container: str = SOURCE) -> None:
+        """Write a blob."""
+        self._container(container).upload_blob(name, data.encode() if isinstance(data, str) else data, overwrite=True)
+
+    def delete(self, name: str, container: str = SOURCE) -> None:
+        """Delete a blob."""
+        self._container(container).delete_blob(name)
+
+    def get(self, name: str, container: str = SINK) -> bytes:
+        """Read a blob."""
+        return self._container(container).download_blob(name).readall()
+
+    def lines(self, result: JSON, file: str) -> list[JSON]:
+        """The lines of `results` or `failures`."""
+        return [json.loads(line) for line in self.get(result["files"][file]).splitlines()]
+
+    def manifest(self, result: JSON) -> JSON:
+        return json.loads(self.get(result["files"]["manifest"]))
+
+    async def run(self, prefix: str, **more: Any) -> JSON:
+        """Run over the blobs under `prefix`, which is the test's own."""
+        return await self.chorus.run("map-reduce", request(prefix, **more))
+
+    async def redriven(self, run_id: str, body: JSON | None = None) -> JSON:
+        status, accepted, _ = await self.chorus.post(f"runs/{run_id}/redrive", body)
+        assert status == 202, accepted
+        return await self.chorus.result(accepted["id"])
+
+    def _container(self, name: str) -> Any:
+        container = self.client.get_container_client(name)
+        if not container.exists():
+            container.create_container()
+        return container
+
+
+def request(prefix: str, source: Mapping[str, Any] | None = None, **more: Any) -> JSON:
+    """A request over all blobs under `prefix`, whose outputs are concatenated unless `more` says otherwise."""
+    return {
+        "source": {"container": SOURCE, "prefix": prefix, **(source or {})},
+        "map": MAP,
+        "reduce": "concatenate",
+        **more,
+    }
+
+
+@asynccontextmanager
+async def running_stored(**env: str) -> AsyncGenerator[Stored]:
+    """The app with storage; `documents` may be read and `results` written."""
+    with running_azurite() as azurite:
+        settings = {
+            "CHORUS_STORAGE": azurite.connection_string,
+            "CHORUS_SOURCE_CONTAINERS": SOURCE,
+            "CHORUS_SINK_CONTAINERS": SINK,
+        }
+        async with running_chorus(**settings, **env) as chorus:
+            with BlobServiceClient.from_connection_string(azurite.connection_string) as client:
+                yield Stored(chorus, azurite, client)
