@@ -30,6 +30,7 @@ from shared.contracts.base import restored
 from shared.contracts.policy import Interruption
 from shared.contracts.stop import StopShards
 from shared.contracts.work import (
+    MAP_STAGE,
     MAX_MISSING,
     Account,
     PassedPlaces,
@@ -86,7 +87,6 @@ class Relay:
         self._results: dict[int, ShardResult] = {}
         self._news: dict[int, ShardNews] = {}
         self._ended = Tally()
-        self._known = Tally()
         self._certain: Interruption | None = None
         self._budget_is_spent = run.budget.exhausted
         self._is_defect = False
@@ -152,8 +152,6 @@ class Relay:
                 self._end_of_budget()
             case "stopped":
                 self._news[news.number] = news
-        if news.kind != "stopped" and _decided(news.tally) > _decided(self._known):
-            self._known = news.tally
 
     def _end_of_budget(self) -> None:
         """No shard begins any more: those that wait for their first place would wait for ever."""
@@ -238,12 +236,9 @@ class Relay:
         self._context.call_activity(STOP_CALLS, stop.model_dump(mode="json"))
 
     def _show(self) -> None:
-        """How far the stage is: what its shards have told, which is less than what they show themselves."""
-        known = max((self._ended, self._known), key=_decided)
-        counts = {"succeeded": known.succeeded, "failed": known.failed, "running": len(self._live)}
-        status = {"phase": self._stage.name, "total": self._stage.works, **counts}
-        self._context.set_custom_status(status | {"tokens": known.usage.total_tokens})
-
-
-def _decided(tally: Tally) -> int:
-    return tally.succeeded + tally.failed
+        """How far the map is: what its ended shards have come to. Those that run show the rest themselves."""
+        if self._stage.name != MAP_STAGE:
+            return
+        ended = self._ended
+        counts = {"succeeded": ended.succeeded, "failed": ended.failed, "reused": ended.reused}
+        self._run.enter("branches", total=self._stage.works, **counts, tokens=ended.usage.total_tokens)

@@ -26,7 +26,7 @@ from shared.contracts.policy import Interruption
 from shared.contracts.results import FinishedMap, FinishMap, Undecided
 from shared.contracts.run import CompletionReason, Counts, Planned, Redrive, RunResult, RunStatus, first_names
 from shared.contracts.storage import BlobSink, StoredFiles
-from shared.contracts.work import RunFolder, Stage, Tally, files_of
+from shared.contracts.work import MAP_STAGE, RunFolder, Stage, Tally, files_of
 from shared.scheduling.accounts import CUT_SHORT
 from shared.token_estimate import estimated_input_tokens
 
@@ -94,7 +94,7 @@ def map_documents(
     run.enter("branches", total=planned.works)
     agent = request.map.with_defaults(request.defaults)
     stage = Stage(
-        name="map",
+        name=MAP_STAGE,
         call=READ_DOCUMENTS,
         folder=folder,
         pages=planned.pages,

@@ -6,9 +6,8 @@ import re
 from hashlib import sha256
 from urllib.parse import quote
 
-from shared.contracts.work import RunFolder
+from shared.contracts.work import MAP_STAGE, RunFolder
 
-MAP_STAGE = "map"
 MAX_WORK_CHARS = 400
 """Of a work in a blob's name: with a folder of 500 characters and the run's id it stays under Azure's 1,024."""
 HEAD_CHARS = 300

@@ -15,13 +15,11 @@ from pydantic import ValidationError
 from activities.names import SHARD, children_prefix
 from shared.contracts.base import Contract, restored
 from shared.contracts.branch import Usage
-from shared.contracts.work import ShardInput, ShardResult, Stage
+from shared.contracts.work import MAP_STAGE, ShardInput, ShardResult, Stage
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableFunctionsClient
     from durabletask.client import OrchestrationState
-
-MAP_STAGE = "map"
 
 
 class Told(Contract):

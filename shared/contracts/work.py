@@ -16,6 +16,8 @@ from shared.contracts.branch import BranchError, BranchStatus, Usage
 from shared.contracts.policy import Interruption, RunPolicy
 from shared.contracts.storage import BlobSink, StoredFiles
 
+MAP_STAGE = "map"
+"""The stage that reads the documents; those of a reduction are `reduce-1` and so on."""
 PAGE_UNITS = 250
 """Units of a page at most, and so calls of a shard, but for retries, hedges and documents of a batch called alone."""
 PAGE_WORKS = 2_500
