@@ -76,7 +76,7 @@ STORED_RUNS = (
     ),
     DemoRun(
         "Long report, by a tree",
-        "Map-reduce in storage: the decisions about this app as one report; summaries of its parts are joined level by level.",
+        "Map-reduce in storage: the decisions about this app as one report, summed up level by level.",
         "map-reduce",
         "report-tree.json",
     ),

@@ -70,6 +70,11 @@ def request(prefix: str, source: Mapping[str, Any] | None = None, **more: Any) -
     }
 
 
+def counts(result: JSON) -> JSON:
+    """The counts of documents and works."""
+    return {name: count for name, count in result["counts"].items() if name != "pages"}
+
+
 @asynccontextmanager
 async def running_stored(**env: str) -> AsyncGenerator[Stored]:
     """The app with storage; `documents` may be read and `results` written."""

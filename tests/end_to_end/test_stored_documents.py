@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.end_to_end.conftest import verdict
-from tests.end_to_end.stored import SINK, SOURCE, Stored, request, running_stored
+from tests.end_to_end.stored import SINK, SOURCE, Stored, counts, request, running_stored
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -30,7 +30,7 @@ async def test_text_blobs_are_read_and_every_file_is_written(stored: Stored) -> 
         stored.put(name, text)
     result = await stored.run("text/")
     assert verdict(result) == ("succeeded", "all_completed")
-    assert result["counts"] == {"documents": 12, "works": 12, "succeeded": 12, "failed": 0, "reused": 0}
+    assert counts(result) == {"documents": 12, "works": 12, "succeeded": 12, "failed": 0, "reused": 0}
     assert (result["missing"], result["outcomes"]) == ([], [])
     lines = stored.lines(result, "results")
     assert [line["id"] for line in lines] == sorted(texts)
@@ -142,7 +142,7 @@ async def test_the_view_tells_progress_and_the_result_is_small(stored: Stored) -
     assert view["branches"] == []
     result = await stored.chorus.result(run_id)
     assert verdict(result) == ("succeeded", "all_completed")
-    assert len(json.dumps(result)) < 20_000
+    assert len(json.dumps({**result, "output": None})) < 5_000
     _, view, _ = await stored.chorus.get(f"runs/{run_id}/view")
     assert (view["progress"]["done"], view["progress"]["succeeded"]) == (300, 300)
     assert SOURCE == "documents"
