@@ -306,6 +306,7 @@ def deferred_paths() -> dict[str, str]:
 
 PARAMETERS = {
     "orchestrator": [["context"]],
+    "native_orchestrator": [["context", "given"]],
     "http_trigger": [["req"]],
     "client_http_trigger": [["req", "client"]],
     "client_activity": [["call", "client"], ["given", "client"]],
@@ -317,8 +318,8 @@ def test_every_deferred_path_leads_to_a_function_of_its_kind(path: str, maker: s
     function = resolved(path)
 
     assert list(inspect.signature(function).parameters) in PARAMETERS[maker]
-    assert inspect.isgeneratorfunction(function) == (maker == "orchestrator")
-    assert inspect.iscoroutinefunction(function) == (maker != "orchestrator")
+    assert inspect.isgeneratorfunction(function) == maker.endswith("orchestrator")
+    assert inspect.iscoroutinefunction(function) != maker.endswith("orchestrator")
     assert function.__name__ == path.partition(":")[2]
 
 
@@ -382,13 +383,14 @@ def test_what_starts_nothing_has_no_durable_client(loaded_app: dict[str, Any]) -
 
 def test_durable_functions_are_registered_under_their_durable_names(loaded_app: dict[str, Any]) -> None:
     assert set(triggers_of(loaded_app, "orchestrationTrigger")) == {
-        names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_ATTEMPT,
+        names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_ATTEMPT, names.SHARD,
     }  # fmt: skip
     assert set(triggers_of(loaded_app, "activityTrigger")) == {names.CALL_AGENT, names.STOP_CALLS}
 
 
 def test_a_pattern_s_name_is_its_orchestration_s(loaded_app: dict[str, Any]) -> None:
-    assert set(Pattern.__args__) == set(triggers_of(loaded_app, "orchestrationTrigger")) - {names.AGENT_ATTEMPT}
+    children = {names.AGENT_ATTEMPT, names.SHARD}
+    assert set(Pattern.__args__) == set(triggers_of(loaded_app, "orchestrationTrigger")) - children
 
 
 def test_no_two_functions_answer_the_same_request(loaded_app: dict[str, Any]) -> None:
