@@ -161,6 +161,8 @@ class AzureBlobs:
             except Exception as exc:
                 if _status(exc) == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                     return b"", etag
+                if _status(exc) == HTTPStatus.PRECONDITION_FAILED and not await self._blob(container, name).exists():
+                    raise DocumentGone(f"there is no blob {name!r} in {container!r} any more") from exc
                 raise
 
         if length == 0:
@@ -271,6 +273,8 @@ def is_passing(error: Exception) -> bool:
 
 def translated(error: Exception, what: str) -> AgentError:
     """The project's error for one of the client that does not pass."""
+    if isinstance(error, AgentError):
+        return error
     status, code = _status(error), _code(error)
     kind = ERRORS_BY_CODE.get(code or "") or ERRORS_BY_STATUS.get(status or 0)
     if kind is None:

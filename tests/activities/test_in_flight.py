@@ -103,3 +103,20 @@ async def test_a_call_that_has_ended_can_be_given_up_again_and_again() -> None:
     work.end.set()
     await calls.answer("a", work(), wanted)
     calls.give_up(["a"])
+
+
+async def test_a_shard_that_is_given_up_gives_up_all_of_its_calls_and_no_other_shard_s() -> None:
+    calls = CallsInFlight()
+    names = {name: Work() for name in ("run:~map-00001/3.1~1", "run:~map-00001/3.2~2", "run:~map-00011/1.1~1")}
+    async with asyncio.timeout(LIMIT_S):
+        tasks = [asyncio.create_task(calls.answer(name, work(), wanted)) for name, work in names.items()]
+        for work in names.values():
+            await work.begun.wait()
+        calls.give_up(["run:~map-00001"])
+        for task in tasks[:2]:
+            with pytest.raises(CallGivenUpError):
+                await task
+        assert not tasks[2].done()
+        calls.give_up_under("run:~map-")
+        with pytest.raises(CallGivenUpError):
+            await tasks[2]

@@ -11,9 +11,9 @@ from durabletask.client import OrchestrationQuery, OrchestrationStatus
 from pydantic import ValidationError
 
 from activities.in_flight import IN_FLIGHT, CallGivenUpError
-from activities.names import STOP_EVENT, attempt_instance_id, attempt_of, children_prefix
+from activities.names import STOP_EVENT, attempt_instance_id, attempt_of, children_prefix, unit_call_id
 from activities.stop_calls import MAX_AT_ONCE, stop_calls
-from shared.contracts.stop import StopCalls
+from shared.contracts.stop import StopCalls, StopShards
 
 
 class RpcError(Exception):
@@ -40,6 +40,7 @@ class FakeClient:
         self, *states: State, broken: dict[str, Exception] | None = None, hub: Exception | None = None
     ) -> None:
         self.raised: list[tuple[str, str]] = []
+        self.reasons: list[str] = []
         self.queries: list[OrchestrationQuery] = []
         self.most_at_once = 0
         self._states = states
@@ -56,7 +57,7 @@ class FakeClient:
         assert wanted is not None
         return [s for s in self._states if s.instance_id.startswith(prefix) and s.runtime_status in wanted]
 
-    async def raise_orchestration_event(self, instance_id: str, event_name: str) -> None:
+    async def raise_orchestration_event(self, instance_id: str, event_name: str, *, data: Any = None) -> None:
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         await asyncio.sleep(0)  # the others get a turn
@@ -64,6 +65,7 @@ class FakeClient:
         if instance_id in self._broken:
             raise self._broken[instance_id]
         self.raised.append((instance_id, event_name))
+        self.reasons += [data] if data else []
 
 
 async def stop(client: FakeClient, **given: Any) -> int:
@@ -210,3 +212,20 @@ def test_the_instance_id_of_a_call_tells_its_branch_and_whether_it_is_a_hedge(
 
 def test_the_calls_of_another_run_have_another_prefix() -> None:
     assert not attempt_instance_id("run1", "a", 1).startswith(children_prefix("run"))
+
+
+async def test_shards_are_told_why_they_stop() -> None:
+    client: Any = FakeClient(State("run:~map-00001"), State("run:~reduce-1-00001"))
+    asked = StopShards(prefix="run:~map-", reason="failure_tolerance_exceeded")
+    assert await stop_calls(asked.model_dump(mode="json"), client) == 1
+    assert (client.raised, client.reasons) == ([("run:~map-00001", "stop")], ["failure_tolerance_exceeded"])
+
+
+async def test_a_shard_s_call_is_given_up_here_and_no_event_is_sent_for_it() -> None:
+    client, call = FakeClient(), unit_call_id("run:~map-00001", "3.1", 1)
+    waiting = asyncio.create_task(in_flight(call))
+    await asyncio.sleep(0)
+    await stop(client, instances=[call])
+    with pytest.raises(CallGivenUpError):
+        await waiting
+    assert client.raised == []

@@ -91,7 +91,7 @@ async def test_a_redrive_runs_what_was_missing_and_keeps_the_rest_byte_for_byte(
 
 async def test_a_cancelled_run_keeps_what_it_has_and_can_be_redriven(stored: Stored) -> None:
     for n in range(80):
-        stored.put(f"cancel/{n:02d}.txt", ("[[fault:hang*1]] " if n >= 30 else "") + TEXT.format(n))
+        stored.put(f"cancel/{n:02d}.txt", ("[[fault:hang*1]] " if 30 <= n < 50 else "") + TEXT.format(n))
     before = stored.chorus.model.calls
     run_id = await stored.chorus.start("map-reduce", request("cancel/", policy={"max_concurrency": 20}))
     await stored.chorus.model_calls(lambda model: model.calls >= before + 50)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import shared.scheduling.page_schedule
 from orchestrators.shard import most_events
 from tests.orchestrators.durable import wait_until
 from tests.orchestrators.relay import ANSWERED, Reading, Stages, refusal, singles, unit
@@ -265,6 +266,16 @@ def test_a_page_that_cannot_be_read_costs_its_works_and_no_place(
     stages.pages.breaks_on = {2}
     result = stages.run_stage(singles(3, 2), max_concurrency=2)
     assert (result["succeeded"], result["failed"], sorted(stages.pages.closed)) == (4, 2, [1, 3])
+
+
+def test_a_call_that_never_returns_costs_its_work_and_not_its_place(
+    stages: Stages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared.scheduling.page_schedule, "EXPIRY_GRACE_S", 0.2)
+    stages.pages.hold("1.1")
+    result = stages.run_stage(singles(2, 3), max_concurrency=1, branch_timeout_s=0.5)
+    assert (result["succeeded"], result["missing"]) == (5, ["d1.1"])
+    assert [failure.status for failure in stages.pages.closed[1].failures] == ["timed_out"]
 
 
 # --- Events ---
