@@ -174,7 +174,7 @@ def running_stack() -> Iterator[Stack]:
     from local_host.testing import running_host
 
     with ExitStack() as stack:
-        azurite = stack.enter_context(running_azurite())
+        azurite = stack.enter_context(running_azurite(in_memory=True))
         model_url = stack.enter_context(offline_model(os.environ, "--latency", str(LATENCY_S)))
         env = {
             **environment_for(model_url, os.environ),

@@ -17,7 +17,7 @@ def sample_storage() -> Iterator[Mapping[str, str]]:
     """Azurite with the samples; yields the settings that let the app use it."""
     from azure.storage.blob import BlobServiceClient
 
-    with running_azurite() as azurite:
+    with running_azurite(in_memory=True) as azurite:
         with BlobServiceClient.from_connection_string(azurite.connection_string) as client:
             container = client.create_container(SOURCE)
             for name, data in sample_blobs():
