@@ -20,6 +20,9 @@ BranchName = Annotated[
 A caller's has neither `+` nor `~`, so none collides with another.
 """
 
+BATCH_PREFIX = "~batch-"
+"""What the names of calls for several branches start with."""
+
 BranchStatus = Literal["succeeded", "failed", "timed_out", "cancelled"]
 
 
@@ -64,6 +67,14 @@ class Usage(Contract):
 def _divided(amount: int, count: int) -> Sequence[int]:
     share, rest = divmod(amount, count)
     return [share + rest, *[share] * (count - 1)]
+
+
+def costs_of_batch(names: Sequence[str], answered: Sequence[str], answering: Usage, others: Usage) -> dict[str, Usage]:
+    """What each of a batch's branches has cost: the `answering` call those that it `answered`, the `others` all."""
+    costs = dict(zip(names, others.shares(len(names)), strict=True))
+    for name, share in zip(answered, answering.shares(len(answered)) if answered else [], strict=True):
+        costs[name] += share
+    return costs
 
 
 def is_empty(value: list[str]) -> bool:

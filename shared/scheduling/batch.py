@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from shared.contracts.branch import Branch
+from shared.contracts.branch import BATCH_PREFIX, Branch
 from shared.prompts import numbered
 from shared.token_estimate import MAX_BATCH_TOKENS, estimated_input_tokens
 from shared.tokens import estimated_tokens
@@ -50,7 +50,7 @@ def in_batches(branches: Sequence[Branch], size: int) -> list[BranchJob]:
     if size == 1:
         return list(branches)
     return [
-        Batch(f"~batch-{number}", group) if len(group) > 1 else group[0]
+        Batch(f"{BATCH_PREFIX}{number}", group) if len(group) > 1 else group[0]
         for number, group in enumerate(_groups(branches, size), start=1)
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
-from shared.contracts.branch import BranchOutcome, Usage
+from shared.contracts.branch import BranchOutcome, Usage, costs_of_batch
 from shared.scheduling.accounts import End, outcome_of, usage_of
 from shared.scheduling.batch import Batch
 from shared.scheduling.batch_schedule import answers_in
@@ -38,11 +38,6 @@ def outcomes_of(batch: Batch, records: Mapping[str, Record[Any]], **end: Unpack[
 
 
 def _costs(record: Record[Any], names: Sequence[str], answered: Sequence[str]) -> dict[str, Usage]:
-    """The call that answered is paid by those that it answered, all others by all."""
     last = record.last if answered else None
     answering = Usage.model_validate(last["usage"]) if last is not None else Usage()
-    others = usage_of(record) - answering
-    costs = dict(zip(names, others.shares(len(names)), strict=True))
-    for name, share in zip(answered, answering.shares(len(answered)) if answered else [], strict=True):
-        costs[name] += share
-    return costs
+    return costs_of_batch(names, answered, answering, usage_of(record) - answering)
