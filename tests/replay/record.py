@@ -297,6 +297,19 @@ def map_reduce_of_parts(durable: Durable) -> None:
 
 
 @scenario
+def map_reduce_in_batches(durable: Durable) -> None:
+    """One batch is answered, one in part, and one is refused as a whole."""
+    durable.agents.answer("~batch-1", replied({"d0": "zero", "d1": "one"}))
+    durable.agents.answer("~batch-2", replied({"d3": "three"}))
+    durable.agents.answer("~batch-3", refused("content_filtered", retriable=False))
+    durable.agents.answer("d5", refused("content_filtered", retriable=False))
+    calls = ["~batch-1", "~batch-2", "~batch-3", "d2", "d4", "d5", "d6"]
+    start_held(durable, MAP_REDUCE, documents_request(7, batch_size=2), *calls)
+    end_in_order(durable, "~batch-2", "d6", "~batch-3", "~batch-1", "d2", "d5", "d4")
+    save(durable, MAP_REDUCE)
+
+
+@scenario
 def map_reduce_through_a_window(durable: Durable) -> None:
     names = [f"d{number}" for number in range(6)]
     durable.agents.answer("d3", refused("content_filtered", retriable=False))

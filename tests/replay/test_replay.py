@@ -40,6 +40,7 @@ ENDINGS = {
     "agent_attempt_times_out": ("timed_out", "branch_timed_out"),
     "map_reduce_by_a_tree": ("partial", "aggregation_failed"),
     "map_reduce_cancelled_in_the_reduction": ("cancelled", "cancelled"),
+    "map_reduce_in_batches": ("partial", "all_completed"),
     "map_reduce_of_parts": ("succeeded", "all_completed"),
     "map_reduce_out_of_budget": ("partial", "budget_exhausted"),
     "map_reduce_redriven_to_its_reduction": ("succeeded", "all_completed"),
@@ -129,6 +130,8 @@ def test_the_histories_show_retries_hedges_a_window_and_stopped_calls() -> None:
     assert calls_of(history("map_reduce_with_a_learned_hedge")) == ["d0", "d1", "d2", "d3", "d3~2h", "~reduction"]
     assert calls_of(history("sectioning_redriven")) == ["b", "~synthesis"]
     assert calls_of(history("map_reduce_of_parts")) == ["d0+1", "d0+2", "d1", "~reduction"]
+    in_batches = calls_of(history("map_reduce_in_batches"))
+    assert in_batches == ["~batch-1", "~batch-2", "~batch-3", "d6", "d2", "d4", "d5", "~reduction"]
     assert calls_of(history("map_reduce_out_of_budget")) == ["d0", "d1"]
     assert stops_of(history("sectioning_that_stops_early")) == [{"b", "d"}]
     for name in ("sectioning_cancelled", "sectioning_beyond_its_tolerance", "voting_to_its_deadline"):
