@@ -265,7 +265,8 @@ class Shard:
         if task.is_failed:
             return
         page = restored(OpenedPage, task.get_result())
-        self._schedule.open(page.units, reused=len(page.reused))
+        is_redrive = self._stage.redrive_of is not None
+        self._schedule.open(page.units, answered=len(page.reused), are_reused=is_redrive)
         if self._given.lost is not None:
             self._schedule.lose(self._given.lost)
 

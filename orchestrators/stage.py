@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from durabletask.task import Task
 
 MAX_GOING = 1_000
-"""Numbers of shards at work that a stage tells: its custom status may have 16 KB."""
+"""Ends of ids of shards at work that a stage tells: its custom status may have 16 KB."""
 MAX_REPLACEMENTS = 3
 """Of one shard: whose replacements are lost, too, has a defect, and its stage ends."""
 
@@ -249,6 +249,7 @@ class Relay:
         ended = self._ended
         is_map = self._stage.name == MAP_STAGE
         counts = {"succeeded": ended.succeeded, "failed": ended.failed, "reused": ended.reused} if is_map else {}
-        going = sorted({*self._live, *self._lost})[:MAX_GOING]
+        prefix = shards_prefix(self._context.instance_id, self._stage.name)
+        going = [self._instance(number).removeprefix(prefix) for number in sorted(self._live)[:MAX_GOING]]
         tokens = self._run.budget.spent + ended.usage.total_tokens
         self._run.tell(stage=self._stage.name, going=going, tokens=tokens, **counts)

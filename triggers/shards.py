@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, ValidationError
 
-from activities.names import SHARD, children_prefix, shard_instance_id
+from activities.names import SHARD, children_prefix, shards_prefix
 from shared.contracts.base import Contract, restored
 from shared.contracts.branch import Usage
 from shared.contracts.work import MAP_STAGE, ShardInput, ShardResult, Stage
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 class Told(Contract):
     """What a run or a shard tells of its works in its custom status; a run, of the shards that have ended.
 
-    Those `going` are the numbers of the `stage`'s shards that it does not tell of.
+    The ids of the `stage`'s shards that it does not tell of end with those `going`.
     """
 
     phase: str | None = None
     stage: str | None = None
-    going: list[int] = Field(default_factory=list[int])
+    going: list[str] = Field(default_factory=list[str])
     total: int = 0
     succeeded: int = 0
     failed: int = 0
@@ -64,10 +64,11 @@ async def shards_going(client: DurableFunctionsClient, run: OrchestrationState) 
     if told.stage is None or not told.going:
         return []
     running = await running_shards(client, run.instance_id)
-    found = {given.number: shard for shard in running if (given := given_to(shard)) and given.stage.name == told.stage}
-    ids = [shard_instance_id(run.instance_id, told.stage, number) for number in told.going if number not in found]
-    others = await asyncio.gather(*(client.get_orchestration_state(shard) for shard in ids))
-    return [*(found[number] for number in told.going if number in found), *(shard for shard in others if shard)]
+    ids = {shards_prefix(run.instance_id, told.stage) + end for end in told.going}
+    found = [shard for shard in running if shard.instance_id in ids]
+    left = ids.difference(shard.instance_id for shard in found)
+    others = await asyncio.gather(*(client.get_orchestration_state(shard) for shard in sorted(left)))
+    return [*found, *(shard for shard in others if shard is not None)]
 
 
 async def all_shards(client: DurableFunctionsClient, run_id: str) -> list[OrchestrationState]:

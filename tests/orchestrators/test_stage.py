@@ -242,6 +242,7 @@ def test_the_places_of_a_shard_that_is_terminated_are_not_lost(stages: Stages, n
     result = stages.result()
     assert result["succeeded"] + result["failed"] == 16
     assert result["succeeded"] >= 12
+    assert result["reused"] == 0, "its answers are those of this run"
     lost = {name.removeprefix("d").partition(".")[0] for name in result["missing"]}
     assert lost == {str(number)}
     assert stages.pages.closed[number].failures[0].error.code == "branch_failed"

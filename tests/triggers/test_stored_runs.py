@@ -78,7 +78,7 @@ def told(**counts: int) -> JSON:
 
 def at_work(*shards: int, phase: str = "branches", stage: str = "map") -> JSON:
     """What a run tells of its stage: the numbers of the shards that are not among its counts."""
-    return {"phase": phase, "stage": stage, "going": list(shards)}
+    return {"phase": phase, "stage": stage, "going": [f"{number:05}" for number in shards]}
 
 
 def tallied(number: int, succeeded: int, failed: int = 0, *, reused: int = 0, missing: Sequence[str] = ()) -> JSON:
