@@ -44,6 +44,8 @@ from shared.contracts.work import (
 if TYPE_CHECKING:
     from durabletask.task import Task
 
+MAX_GOING = 1_000
+"""Ends of ids of shards at work that a stage tells: its custom status may have 16 KB."""
 MAX_REPLACEMENTS = 3
 """Of one shard: whose replacements are lost, too, has a defect, and its stage ends."""
 
@@ -121,10 +123,15 @@ class Relay:
         if self._reason() is None:
             for number in sorted(self._lost):
                 self._replace(number, self._lost.pop(number))
-            while self._started < min(self._stage.pages, self._begun + self._lead) and not self._budget_is_spent:
+            while self._may_start():
                 self._started += 1
                 self._start(self._started, places=self._places if self._started == 1 else 0)
         self._show()
+
+    def _may_start(self) -> bool:
+        """Whether the next shard is to be there."""
+        wanted = self._started < min(self._stage.pages, self._begun + self._lead)
+        return wanted and not self._budget_is_spent and not self._is_defect
 
     def _is_over(self) -> bool:
         return self._reason() is not None or not self._live
@@ -214,6 +221,8 @@ class Relay:
         if self._replacements[number] > MAX_REPLACEMENTS:
             self._is_defect = True
             return
+        if (told := self._news.pop(number, None)) is not None:
+            self._ended += Tally(usage=told.tally.usage)  # its successor finds the answers, and pays for none
         is_first = number == 1 or number - 1 in self._results
         self._start(number, places=self._places if is_first else 0, lost=f"its shard was lost: {why}")
 
@@ -236,9 +245,11 @@ class Relay:
         self._context.call_activity(STOP_CALLS, stop.model_dump(mode="json"))
 
     def _show(self) -> None:
-        """How far the map is: what its ended shards have come to. Those that run show the rest themselves."""
-        if self._stage.name != MAP_STAGE:
-            return
+        """What the ended shards have come to, and which others tell the rest themselves."""
         ended = self._ended
-        counts = {"succeeded": ended.succeeded, "failed": ended.failed, "reused": ended.reused}
-        self._run.enter("branches", total=self._stage.works, **counts, tokens=ended.usage.total_tokens)
+        is_map = self._stage.name == MAP_STAGE
+        counts = {"succeeded": ended.succeeded, "failed": ended.failed, "reused": ended.reused} if is_map else {}
+        prefix = shards_prefix(self._context.instance_id, self._stage.name)
+        going = [self._instance(number).removeprefix(prefix) for number in sorted(self._live)[:MAX_GOING]]
+        tokens = self._run.budget.spent + ended.usage.total_tokens
+        self._run.tell(stage=self._stage.name, going=going, tokens=tokens, **counts)

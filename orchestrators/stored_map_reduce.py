@@ -74,7 +74,8 @@ def map_in_storage(
     if status not in {"succeeded", "partial"} or mapped.finished is None:
         return ended(run, folder, mapped)
     counts = counts_of(planning.planned, mapped.tally)
-    run.enter("aggregation", total=counts.works, succeeded=counts.succeeded, failed=counts.failed)
+    told = {"succeeded": counts.succeeded, "failed": counts.failed, "reused": counts.reused}
+    run.enter("aggregation", total=counts.works, **told, tokens=mapped.tally.usage.total_tokens)
     reduced = yield from reduce_stored(
         run,
         request,

@@ -56,7 +56,7 @@ class Block:
         if self.text[:1] in ("{", "["):
             try:
                 return split_units("\n\n".join(_leaves(json.loads(self.text), "")), self.name)
-            except ValueError:
+            except (ValueError, RecursionError):
                 pass
         return split_units(self.text, self.name)
 

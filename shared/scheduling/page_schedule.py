@@ -92,12 +92,12 @@ class PageSchedule(BatchSchedule[UnitJob]):
 
     # --- What the shard hears ---
 
-    def open(self, units: Sequence[Unit], *, reused: int) -> None:
-        """The page has these units; so many other works of it have their answers."""
+    def open(self, units: Sequence[Unit], *, answered: int, are_reused: bool = True) -> None:
+        """The page has these units; other works of it have their answers, from an earlier run if `are_reused`."""
         jobs = [UnitJob(unit, self._stage.base_tokens, self._stage.max_output_tokens) for unit in units]
-        self._reused += reused
-        self._works += reused + sum(job.weight for job in jobs)
-        self.add(jobs, reused=reused)
+        self._reused += answered if are_reused else 0
+        self._works += answered + sum(job.weight for job in jobs)
+        self.add(jobs, reused=answered)
 
     def absorb(self, account: Account) -> None:
         """What the shards before this one have come to; an account that is older than the last changes nothing.

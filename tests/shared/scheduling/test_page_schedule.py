@@ -27,7 +27,7 @@ def page(
     stage = Stage(name="map", call="read", folder=FOLDER, pages=1, works=count, base_tokens=20, max_output_tokens=30)
     made = PageSchedule(stated, stage, run_deadline=at(deadline_s), spent_tokens=0, key="shard")
     made.places = min(places, stated.max_concurrency)
-    made.open([unit_of(number, size) for number, size in enumerate(sizes, start=1)], reused=0)
+    made.open([unit_of(number, size) for number, size in enumerate(sizes, start=1)], answered=0)
     return made
 
 
