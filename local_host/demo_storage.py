@@ -7,18 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local_host.azurite import running_azurite
+from local_host.offline_child import past_proxies
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE, SINK = "documents", "results"
 
 
 @contextmanager
-def sample_storage() -> Iterator[Mapping[str, str]]:
-    """Azurite with the samples; yields the settings that let the app use it."""
+def sample_storage(env: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Azurite with the samples; yields what to add to the app's environment `env`, so that it uses it."""
     from azure.storage.blob import BlobServiceClient
 
     with running_azurite() as azurite:
-        with BlobServiceClient.from_connection_string(azurite.connection_string) as client:
+        # Azurite is on this machine: no proxy of the environment leads to it.
+        with BlobServiceClient.from_connection_string(azurite.connection_string, use_env_settings=False) as client:
             container = client.create_container(SOURCE)
             for name, data in sample_blobs():
                 container.upload_blob(name, data)
@@ -26,6 +28,7 @@ def sample_storage() -> Iterator[Mapping[str, str]]:
             "CHORUS_STORAGE": azurite.connection_string,
             "CHORUS_SOURCE_CONTAINERS": SOURCE,
             "CHORUS_SINK_CONTAINERS": SINK,
+            **past_proxies(env),
         }
 
 
