@@ -191,8 +191,8 @@ class Pages:
 class Stages(Durable):
     """`Durable` with a run of one stage."""
 
-    def __init__(self) -> None:
-        self.pages = Pages()
+    def __init__(self, pages: Pages | None = None) -> None:
+        self.pages = pages or Pages()
         super().__init__(threads=THREADS)
         registry = self._worker._registry
         registry.add_named_orchestrator(STAGED, wrap_orchestrator(staged))
