@@ -265,3 +265,9 @@ def test_what_calls_take_is_told_to_the_next_shard() -> None:
     given.absorb(before.account())
     given.due(at(10))
     assert len(given.due(at(12.6))) == 2
+
+
+def test_the_budget_allows_for_all_answers_of_a_batch() -> None:
+    given = page(3, 1, max_total_tokens=10_000)
+    given.due(at(0))
+    assert given.account().held_tokens == (20 + 3 * 100 + 3 * 30) + (20 + 100 + 30)
