@@ -113,7 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--in-storage",
         action="store_true",
-        help="run the examples whose documents are in Blob Storage instead; needs `npm ci` for Azurite",
+        help="run the examples whose documents are in Blob Storage instead; needs Azurite: `make azurite`",
     )
 
 
