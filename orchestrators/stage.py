@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -60,13 +60,22 @@ class StageOutcome:
     tally: Tally
     missing: list[str] = field(default_factory=list[str])
     interruption: Interruption | None = None
+    later: Callable[[], StageOutcome] | None = field(default=None, compare=False, repr=False)
+    """What has come of it by then, if shards may still give their accounts."""
+
+    def by_now(self) -> StageOutcome:
+        """The same with the accounts that have come since, of shards that were stopped and took their time."""
+        if self.later is None:
+            return self
+        later = self.later()
+        return replace(self, tally=later.tally, missing=later.missing)
 
 
 def run_stage(run: Run, stage: Stage) -> Generator[Task[Any], Any, StageOutcome]:
     """Run all pages of a stage, until every work is decided or no more is needed."""
     relay = Relay(run, stage)
     yield from relay.run_all()
-    outcome = relay.outcome()
+    outcome = replace(relay.outcome(), later=relay.outcome)
     usage = outcome.tally.usage
     run.budget.take_over(usage.total_tokens, usage.output_tokens, outcome.tally.succeeded - outcome.tally.reused)
     return outcome
@@ -107,6 +116,7 @@ class Relay:
 
     def outcome(self) -> StageOutcome:
         """What the shards' results come to; a work that none of them tells of has failed."""
+        self._hear_all()
         stopped = [news.tally for number, news in self._news.items() if number not in self._results]
         tally = sum(stopped, start=self._ended)
         names = [name for number in sorted(self._results) for name in self._results[number].missing]
@@ -118,8 +128,7 @@ class Relay:
     # --- Turns ---
 
     def _turn(self) -> None:
-        for told in self._inbox.take():
-            self._hear(restored(ShardNews, told))
+        self._hear_all()
         if self._reason() is None:
             for number in sorted(self._lost):
                 self._replace(number, self._lost.pop(number))
@@ -149,6 +158,10 @@ class Relay:
         spent = self._budget_is_spent or "budget_exhausted" in reasons
         return self._run.interruption or self._certain or ("budget_exhausted" if spent else None)
 
+    def _hear_all(self) -> None:
+        for told in self._inbox.take():
+            self._hear(restored(ShardNews, told))
+
     def _hear(self, news: ShardNews) -> None:
         match news.kind:
             case "began":
@@ -174,7 +187,8 @@ class Relay:
     def _start(self, number: int, *, places: int, before: str | None = None, lost: str | None = None) -> None:
         if before is None and places == 0:
             before = self._instance(number - 1)
-        after = self._instance(number + 1) if lost is not None and number + 1 in self._live else None
+        # One that has ended takes no places, but a replacement that had nobody to pass them to would keep them.
+        after = self._instance(number + 1) if lost is not None and number < self._started else None
         given = ShardInput(
             stage=self._stage,
             number=number,
@@ -235,8 +249,7 @@ class Relay:
         grace = self._context.create_timer(self._context.current_utc_datetime + timedelta(seconds=STOP_GRACE_S))
         while not grace.is_complete and any(number not in self._news for number in self._live):
             yield self._context.task_any([self._arrivals.next(), grace])
-            for told in self._inbox.take():
-                self._hear(restored(ShardNews, told))
+            self._hear_all()
         cast(Any, grace).cancel()
 
     # --- Telling others ---

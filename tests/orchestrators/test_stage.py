@@ -18,7 +18,7 @@ from orchestrators.shard import most_events
 from orchestrators.stage import MAX_REPLACEMENTS, run_stage
 from shared.contracts.policy import RunPolicy
 from shared.contracts.work import ShardResult, Stage, Tally
-from tests.orchestrators.durable import wait_until
+from tests.orchestrators.durable import LIMIT_S, wait_until
 from tests.orchestrators.fake_context import JSON, FakeContext
 from tests.orchestrators.relay import ANSWERED, FOLDER, Reading, Stages, refusal, singles, unit
 
@@ -302,6 +302,18 @@ def test_a_page_that_another_shard_closes_keeps_its_answers_and_their_cost(stage
     assert (result["succeeded"], result["failed"], result["missing"]) == (6, 0, [])
     assert result["usage"]["model_calls"] == len(stages.pages.readings) == 6
     assert sorted(stages.pages.closed) == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_a_shard_that_is_replaced_after_those_behind_it_have_ended_ends_too(stages: Stages) -> None:
+    stages.pages.closing_breaks = {1: 2}
+    stages.pages.hold("1.2")
+    stages.start_stage(singles(2, 2), max_concurrency=2)
+    wait_until(lambda: bool(stages.history(stages.shard_id(2))), "shard 2 does not start")
+    stages.client.wait_for_orchestration_completion(stages.shard_id(2), timeout=LIMIT_S)
+    stages.pages.let_all_go()
+    result = stages.result()
+    assert (result["succeeded"], result["failed"]) == (4, 0)
 
 
 @pytest.mark.usefixtures("quick_retries")
