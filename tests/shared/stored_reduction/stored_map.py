@@ -126,16 +126,19 @@ async def played(
 async def call_all(blobs: MemoryBlobs, model: ScriptedModel, number: int, plan: LevelPlan) -> list[str]:
     """Make the calls of a level; their names."""
     called: list[str] = []
-    for page in range(1, plan.pages + 1):
-        units = restored(
-            Page, json.loads(blobs.contents(FOLDER.container)[FOLDER.name + level_page(number, page)])
-        ).units
-        for unit in units:
-            model.name = unit.works[0].name
-            called.append(model.name)
-            await read_parts(blobs, model, Readers(), unit_call(unit, number))
+    for unit in units_of(blobs, number, plan):
+        model.name = unit.works[0].name
+        called.append(model.name)
+        await read_parts(blobs, model, Readers(), unit_call(unit, number))
     assert len(called) == plan.works
     return called
+
+
+def units_of(blobs: MemoryBlobs, number: int, plan: LevelPlan) -> list[Unit]:
+    """The units of a level, as they are on its pages."""
+    names = [FOLDER.name + level_page(number, page) for page in range(1, plan.pages + 1)]
+    pages = [restored(Page, json.loads(blobs.contents(FOLDER.container)[name])) for name in names]
+    return [unit for page in pages for unit in page.units]
 
 
 def unit_call(unit: Unit, number: int) -> UnitCall:
