@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,14 +26,14 @@ SHARD = "run-1:~reduce-1-00001"
 
 
 @pytest.fixture
-async def units(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Unit]]:
+async def units(monkeypatch: pytest.MonkeyPatch) -> list[Unit]:
     """The app's storage has a level of two calls, which hang."""
     blobs = written(documents([f"[[fault:hang]] {'o' * 6_000}"] * 2))
     monkeypatch.setattr(unit_calls, "shared_blobs", lambda: blobs)
     monkeypatch.setattr(reduce_parts, "READERS", Readers())
     way = TreeReduction(agent=AGENT, max_input_tokens=2_000)
     plan = await plan_level(blobs, PlanLevel(folder=FOLDER, way=way, number=1, pages=1))
-    yield units_of(blobs, 1, plan)
+    return units_of(blobs, 1, plan)
 
 
 def call(unit: Unit) -> UnitCall:

@@ -16,8 +16,8 @@ from shared.errors import DocumentChanged, DocumentGone
 from shared.stored_names import origin_blob, page_blob
 from shared.stored_reduction.files import RESULTS
 from shared.stored_reduction.joining import join_outputs
-from tests.shared.memory_blobs import MemoryBlobs
 from tests.shared.aggregation.outcomes import succeeded
+from tests.shared.memory_blobs import MemoryBlobs
 from tests.shared.stored_reduction.stored_map import FOLDER, PAGE, Mapped, documents, pages_of, written
 from tests.shared.stored_runs import folder
 
