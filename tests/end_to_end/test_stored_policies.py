@@ -80,8 +80,6 @@ OUTPUTS = 2_000
 BUDGET_TOKENS = 2_000
 CALLS = [87, 7, 1]
 """2,000 / 23 = 86.96, 87 / 14 = 6.2, and one."""
-LARGEST_TOKENS = 1_935
-"""A full call of level 1: 148 for its instructions, (6,967 + 2 + 177 of its scope) / 4 = 1,787 for its prompt."""
 BATCH = 10
 
 
@@ -113,5 +111,4 @@ async def test_a_tree_over_two_thousand_outputs_keeps_to_its_budget(stored: Stor
     inputs = list(model.statistics.latest_inputs)
     levels = [inputs[-95:-8], inputs[-8:-1], inputs[-1:]]
     assert [len(level) for level in levels] == CALLS
-    assert max(map(max, levels)) <= BUDGET_TOKENS
-    print([(max(level), min(level)) for level in levels])
+    assert 0.95 * BUDGET_TOKENS < max(map(max, levels)) <= BUDGET_TOKENS
