@@ -6,17 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from activities.call_agent import shared_model
-from activities.in_flight import CallGivenUpError
-from activities.names import unit_call_id
-from activities.storage import shared_blobs
-from activities.wanted import given_up, while_wanted
-from shared.agent import FAILED_CALL, error_of
+from activities.unit_calls import read_with, reply_while_wanted
 from shared.contracts.base import restored
 from shared.contracts.work import UnitCall, UnitReply
-from shared.errors import AgentError, NotConfigured, SettingsError
 from shared.reading import read_unit
-from shared.settings import load_model_settings
 from shared.stored_requests import StoredRequests
 
 REQUESTS = StoredRequests()
@@ -24,27 +17,12 @@ REQUESTS = StoredRequests()
 
 
 async def read_documents(given: dict[str, Any], client: str) -> dict[str, Any]:
-    """Make one attempt at a unit. Takes a `UnitCall`, returns a `UnitReply`; never raises for a failure.
-
-    `client` is the configuration of a durable client, as that of `call_agent`.
-    """
+    """Make one attempt at a unit. Takes a `UnitCall`, returns a `UnitReply`; never raises for a failure."""
     call = restored(UnitCall, given)
-    name = unit_call_id(call.instance, call.unit.name, call.attempt)
-    try:
-        reply = await while_wanted(client, call.folder.run_id, call.instance, answer(call, os.environ), call=name)
-    except CallGivenUpError as exc:
-        reply = UnitReply(error=given_up(exc), usage=FAILED_CALL)
+    reply = await reply_while_wanted(client, call, answer(call, os.environ))
     return reply.model_dump(mode="json")
 
 
 async def answer(call: UnitCall, env: Mapping[str, str]) -> UnitReply:
     """Answer `call` with the model that `env` configures and the app's storage."""
-    try:
-        settings = load_model_settings(env)
-    except SettingsError as exc:
-        return UnitReply(error=error_of(NotConfigured(str(exc))))
-    try:
-        blobs = shared_blobs()
-    except AgentError as exc:
-        return UnitReply(error=error_of(exc))
-    return await read_unit(blobs, shared_model(settings), REQUESTS, call)
+    return await read_with(env, lambda blobs, model: read_unit(blobs, model, REQUESTS, call))

@@ -35,10 +35,10 @@ from orchestrators.alarm import Alarm
 from orchestrators.arrivals import Arrivals
 from orchestrators.inbox import Inbox
 from shared.contracts.base import Contract, restored
+from shared.contracts.missing import first_names
 from shared.contracts.policy import Interruption
 from shared.contracts.stop import StopCalls, StopShards
 from shared.contracts.work import (
-    MAX_MISSING,
     ClosePage,
     OpenedPage,
     OpenPage,
@@ -284,7 +284,7 @@ class Shard:
             if self._closing.is_failed:
                 self._tell_of_stop(self._cut_by)
             self._closing.get_result()
-        missing = [failure.name for failure in self._schedule.failures(self._cut_by)][:MAX_MISSING]
+        missing = first_names(failure.name for failure in self._schedule.failures(self._cut_by))
         return ShardResult(
             number=self._given.number, tally=self._schedule.final_tally(), missing=missing, reason=self._cut_by
         )

@@ -27,11 +27,11 @@ from orchestrators.fan_out import STOP_GRACE_S
 from orchestrators.inbox import Inbox
 from orchestrators.run import Run
 from shared.contracts.base import restored
+from shared.contracts.missing import first_names
 from shared.contracts.policy import Interruption
 from shared.contracts.stop import StopShards
 from shared.contracts.work import (
     MAP_STAGE,
-    MAX_MISSING,
     Account,
     PassedPlaces,
     ShardInput,
@@ -54,7 +54,7 @@ MAX_REPLACEMENTS = 3
 class StageOutcome:
     """What came of a stage: `succeeded` and `failed` of the tally are all of its works together.
 
-    `missing` are the names of works without an answer, as far as they are known and the first `MAX_MISSING`.
+    `missing` are the names of works without an answer, as far as they are known and the first of them.
     """
 
     tally: Tally
@@ -121,9 +121,7 @@ class Relay:
         tally = sum(stopped, start=self._ended)
         names = [name for number in sorted(self._results) for name in self._results[number].missing]
         failed = self._stage.works - tally.succeeded
-        return StageOutcome(
-            tally.model_copy(update={"failed": failed}), names[:MAX_MISSING], self._interruption(failed)
-        )
+        return StageOutcome(tally.model_copy(update={"failed": failed}), first_names(names), self._interruption(failed))
 
     # --- Turns ---
 

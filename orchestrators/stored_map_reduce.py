@@ -22,9 +22,10 @@ from orchestrators.stored_reduction import Reduced, reduce_stored
 from shared.aggregation.completion import verdict_by_counts
 from shared.contracts.base import restored
 from shared.contracts.branch import BranchError, Usage
+from shared.contracts.missing import first_names
 from shared.contracts.policy import Interruption
 from shared.contracts.results import FinishedMap, FinishMap, Undecided
-from shared.contracts.run import CompletionReason, Counts, Planned, Redrive, RunResult, RunStatus, first_names
+from shared.contracts.run import CompletionReason, Counts, Planned, Redrive, RunResult, RunStatus
 from shared.contracts.storage import BlobSink, StoredFiles
 from shared.contracts.work import MAP_STAGE, RunFolder, Stage, Tally, files_of
 from shared.scheduling.accounts import CUT_SHORT

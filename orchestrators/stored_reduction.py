@@ -27,7 +27,7 @@ from shared.contracts.stored_reduction import (
     StoredReduction,
     together,
 )
-from shared.contracts.work import RunFolder, Stage, Tally
+from shared.contracts.work import RunFolder, Stage, Tally, stage_of
 
 if TYPE_CHECKING:
     from durabletask.task import Task
@@ -137,7 +137,7 @@ def read(run: Run, given: PlanLevel) -> Generator[Task[Any], Any, Levels]:
 def call_level(run: Run, given: PlanLevel, plan: LevelPlan, levels: Levels) -> Generator[Task[Any], Any, Levels]:
     """Make the calls of a level."""
     stage = Stage(
-        name=f"reduce-{len(levels.calls) + 1}",
+        name=stage_of(len(levels.calls) + 1),
         call=REDUCE_PARTS,
         folder=given.folder,
         pages=plan.pages,

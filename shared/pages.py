@@ -8,6 +8,7 @@ from typing import cast
 from shared.blobs import Blobs
 from shared.contracts.base import restored
 from shared.contracts.work import PAGE_UNITS, PAGE_WORKS, Page, RunFolder, Unit, Work
+from shared.stored_names import MAP_STAGE, page_blob
 from shared.token_estimate import MAX_BATCH_TOKENS
 
 
@@ -29,7 +30,7 @@ class Pages:
 
     async def reopen(self, works: int) -> None:
         """Take the last page up again, with its first `works` works: it may have got others since."""
-        data = await self._blobs.read(self._folder.container, page_name(self._folder, self.begun))
+        data = await self._blobs.read(self._folder.container, page_blob(self._folder, MAP_STAGE, self.begun))
         self.begun -= 1
         written = [work for unit in restored(Page, json.loads(data)).units for work in unit.works]
         for work in written[:works]:
@@ -58,7 +59,8 @@ class Pages:
                 Unit(name=f"{self.begun}.{index}", works=works) for index, works in enumerate(self._units, start=1)
             ]
             page = Page(units=units).model_dump_json(exclude_defaults=True)
-            await self._blobs.write(self._folder.container, page_name(self._folder, self.begun), page.encode())
+            name = page_blob(self._folder, MAP_STAGE, self.begun)
+            await self._blobs.write(self._folder.container, name, page.encode())
 
     async def _turn(self) -> None:
         await self.flush()
@@ -71,11 +73,6 @@ class Pages:
         if has_problem(work) or has_problem(self._units[-1][-1]):
             return False
         return self._unit_tokens + work.tokens <= MAX_BATCH_TOKENS
-
-
-def page_name(folder: RunFolder, number: int) -> str:
-    """The name of the blob of page `number` of the map."""
-    return f"{folder.name}plan/{number:05d}.json"
 
 
 def has_problem(work: Work) -> bool:

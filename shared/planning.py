@@ -36,6 +36,7 @@ from shared.sources.texts import (
     size_problem,
     text_of_blob,
 )
+from shared.stored_names import request_blob
 from shared.tokens import text_bytes
 from shared.works import Origin, TooManyWorksError, Works
 
@@ -83,7 +84,7 @@ async def plan(blobs: Blobs, given: PlanInput, bounds: StepBounds = STEP) -> Pla
 async def _request_of(blobs: Blobs, given: PlanInput) -> MapReduceRequest:
     """The request, from the first step's input or from the folder; the first step puts it there."""
     folder = given.folder
-    name = f"{folder.name}request.json"
+    name = request_blob(folder)
     if given.request is None:
         return restored(MapReduceRequest, json.loads(await blobs.read(folder.container, name)))
     request = restored(MapReduceRequest, given.request)

@@ -16,7 +16,6 @@ from shared.batching import batch_prompt
 from shared.blobs import Blobs
 from shared.concurrency import at_once
 from shared.contracts.agent import AgentSpec
-from shared.contracts.base import MAX_TEXT_CHARS
 from shared.contracts.branch import AgentCall, AgentReply, Usage
 from shared.contracts.results import DocumentResult
 from shared.contracts.work import RunFolder, UnitCall, UnitReply, Work
@@ -28,11 +27,7 @@ from shared.sources.texts import text_at
 from shared.stored_names import document_blob
 from shared.stored_requests import StoredRequest, StoredRequests
 
-MAX_TEXT_BYTES = 4 * MAX_TEXT_CHARS + 4
-"""No text of `MAX_TEXT_CHARS` is longer in any common encoding, with its byte order mark."""
 TEXTS_AT_ONCE = 16
-PARTS_ENCODING = "utf-8"
-"""Of a range of a blob: planning has written those itself."""
 
 
 class Unreadable(NamedTuple):

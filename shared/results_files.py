@@ -11,33 +11,31 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import accumulate, batched
+from itertools import batched
 from typing import NamedTuple
 
 from shared.blobs import Blobs
 from shared.concurrency import at_once
 from shared.contracts.base import restored
 from shared.contracts.branch import BranchError, Usage
+from shared.contracts.missing import MAX_MISSING, first_names
 from shared.contracts.results import (
-    MAX_MISSING_CHARS,
-    MAX_MISSING_TOLD,
-    Counts,
     DocumentResult,
     FileFacts,
     FinishedMap,
     FinishMap,
     Manifest,
+    ManifestCounts,
     PageSummary,
 )
 from shared.contracts.storage import StoredFiles
-from shared.contracts.work import ClosePage, RunFolder, Tally, Work, WorkFailure
+from shared.contracts.work import ClosePage, RunFolder, Tally, Work, WorkFailure, files_of
 from shared.document_results import failure, line_of, result_in
 from shared.errors import CallFailed, DocumentGone
 from shared.opened_pages import found_page, found_request, stored_page
 from shared.stored_names import (
     MAP_STAGE,
     document_blob,
-    documents_folder,
     failures_blob,
     manifest_blob,
     opened_blob,
@@ -111,7 +109,7 @@ async def closed_page(blobs: Blobs, given: ClosePage) -> Tally:
 def _summary_of_failures(given: ClosePage, works: int) -> PageSummary:
     names = [failed.name for failed in given.failures]
     return PageSummary(
-        number=given.number, succeeded=works - len(names), failed=len(names), missing=names[:MAX_MISSING_TOLD]
+        number=given.number, succeeded=works - len(names), failed=len(names), missing=names[:MAX_MISSING]
     )
 
 
@@ -171,7 +169,7 @@ async def _compiled(
         succeeded=succeeded,
         failed=len(works) - succeeded,
         usage=usage,
-        missing=missing[:MAX_MISSING_TOLD],
+        missing=missing[:MAX_MISSING],
         results=results.blocks,
         failures=failures.blocks,
     )
@@ -213,8 +211,7 @@ async def finished_map(blobs: Blobs, given: FinishMap) -> FinishedMap:
         given, request, tally, {results_blob(given.folder): results, failures_blob(given.folder): failures}
     )
     await blobs.write(container, manifest_blob(given.folder), manifest.model_dump_json(indent=2).encode() + b"\n")
-    missing = _within_history(pages.missing)
-    return FinishedMap(files=_files(given.folder), tally=tally, missing=missing, missing_count=failed)
+    return FinishedMap(files=_files(given.folder), tally=tally, missing=first_names(pages.missing))
 
 
 def _at_least(told: Usage, answered: Usage) -> Usage:
@@ -225,18 +222,13 @@ def _at_least(told: Usage, answered: Usage) -> Usage:
     return Usage(**{name: max(getattr(told, name), getattr(answered, name)) for name in Usage.model_fields})
 
 
-def _within_history(names: Sequence[str]) -> list[str]:
-    chars = accumulate(len(name) for name in names)
-    return [name for name, so_far in zip(names, chars, strict=True) if so_far <= MAX_MISSING_CHARS]
-
-
 async def _all_pages(blobs: Blobs, given: FinishMap, source_container: str | None) -> Pages:
     pages = Pages([], [], Usage(), [])
     for numbers in batched(range(1, given.pages + 1), SUMMARIES_AT_ONCE, strict=False):
         for summary in await at_once(lambda number: _summary(blobs, given, number, source_container), numbers):
             pages.results.extend(summary.results)
             pages.failures.extend(summary.failures)
-            pages.missing.extend(summary.missing[: MAX_MISSING_TOLD - len(pages.missing)])
+            pages.missing.extend(summary.missing[: MAX_MISSING - len(pages.missing)])
             pages = pages._replace(usage=pages.usage + summary.usage)
     return pages
 
@@ -289,7 +281,7 @@ def _manifest(given: FinishMap, request: StoredRequest, tally: Tally, files: Map
         ended_at=given.ended_at or datetime.now(UTC),
         source=None if request.source is None else request.source.model_dump(mode="json", exclude_none=True),
         pages=given.pages,
-        counts=Counts(
+        counts=ManifestCounts(
             documents=works if given.documents is None else given.documents,
             works=works,
             succeeded=tally.succeeded,
@@ -302,11 +294,5 @@ def _manifest(given: FinishMap, request: StoredRequest, tally: Tally, files: Map
 
 
 def _files(folder: RunFolder) -> StoredFiles:
-    return StoredFiles(
-        container=folder.container,
-        folder=folder.name,
-        documents=documents_folder(folder),
-        results=results_blob(folder),
-        failures=failures_blob(folder),
-        manifest=manifest_blob(folder),
-    )
+    written = {"results": results_blob(folder), "failures": failures_blob(folder), "manifest": manifest_blob(folder)}
+    return files_of(folder).model_copy(update=written)

@@ -6,7 +6,7 @@ import re
 from hashlib import sha256
 from urllib.parse import quote
 
-from shared.contracts.work import MAP_STAGE, RunFolder
+from shared.contracts.work import MAP_STAGE, RunFolder, files_of, level_of
 
 MAX_WORK_CHARS = 400
 """Of a work in a blob's name: with a folder of 500 characters and the run's id it stays under Azure's 1,024."""
@@ -42,7 +42,22 @@ def document_blob(folder: RunFolder, work: str) -> str:
 
 def documents_folder(folder: RunFolder) -> str:
     """Where the works of the map have a blob each."""
-    return f"{folder.name}documents/"
+    return files_of(folder).documents
+
+
+def stage_path(stage: str) -> str:
+    """Where a stage has its pages, in the run's folder: there itself for the map, `reduce/2/` for `reduce-2`."""
+    return "" if stage == MAP_STAGE else f"reduce/{level_of(stage)}/"
+
+
+def page_path(stage: str, number: int) -> str:
+    """A page of a stage, in the run's folder."""
+    return f"{stage_path(stage)}plan/{number:05}.json"
+
+
+def answer_path(stage: str, call: str) -> str:
+    """What a call of a reduction has answered, in the run's folder."""
+    return f"{stage_path(stage)}answers/{call}.json"
 
 
 def request_blob(folder: RunFolder) -> str:
@@ -57,22 +72,22 @@ def origin_blob(folder: RunFolder) -> str:
 
 def page_blob(folder: RunFolder, stage: str, number: int) -> str:
     """A page of a stage, as it was planned."""
-    return f"{stage_folder(folder, stage)}plan/{number:05}.json"
+    return folder.name + page_path(stage, number)
 
 
 def opened_blob(folder: RunFolder, stage: str, number: int) -> str:
     """There if a page was ever opened: one that was not has no results to look for."""
-    return f"{stage_folder(folder, stage)}pages/{number:05}.opened"
+    return f"{folder.name}{stage_path(stage)}pages/{number:05}.opened"
 
 
 def summary_blob(folder: RunFolder, stage: str, number: int) -> str:
     """A page's summary, there once it is closed."""
-    return f"{stage_folder(folder, stage)}pages/{number:05}.json"
+    return f"{folder.name}{stage_path(stage)}pages/{number:05}.json"
 
 
 def answer_blob(folder: RunFolder, stage: str, call: str) -> str:
     """What a call of a reduction has answered."""
-    return f"{stage_folder(folder, stage)}answers/{call}.json"
+    return folder.name + answer_path(stage, call)
 
 
 def results_blob(folder: RunFolder) -> str:
@@ -88,8 +103,3 @@ def failures_blob(folder: RunFolder) -> str:
 def manifest_blob(folder: RunFolder) -> str:
     """The map's counts and files."""
     return f"{folder.name}manifest.json"
-
-
-def stage_folder(folder: RunFolder, stage: str) -> str:
-    """Where a stage has its pages: the run's folder for the map, `reduce/2/` for the stage `reduce-2`."""
-    return folder.name if stage == MAP_STAGE else f"{folder.name}{stage.replace('-', '/', 1)}/"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 from shared.contracts.branch import BranchError, Usage
 from shared.contracts.map_reduce import MapReduceRequest
-from shared.contracts.run import Counts, Progress, RunResult, RunView, first_names
+from shared.contracts.missing import first_names
+from shared.contracts.run import Counts, Progress, RunResult, RunView
 from shared.contracts.storage import BlobSink
 from shared.contracts.work import RunFolder, files_of
 from triggers.calls import utc

@@ -82,6 +82,15 @@ class OfflineModel:
         self._admission.obey(faults)
 
     @property
+    def directed_faults(self) -> bool:
+        """Whether markers in prompts are obeyed; may be changed while the model serves."""
+        return self._directed is not None
+
+    @directed_faults.setter
+    def directed_faults(self, obeyed: bool) -> None:
+        self._directed = DirectedFaults() if obeyed else None
+
+    @property
     def base_url(self) -> str:
         """What to give to a client as its base URL."""
         return f"http://{self._host}:{self._port}/v1"
@@ -216,8 +225,7 @@ class OfflineModel:
         if fault.kind == "error":
             raise ApiError(500, "The server had an error while processing your request.", kind="server_error")
         raw = json.dumps(body, ensure_ascii=False).encode()
-        self.statistics.input_tokens += reply.input_tokens
-        self.statistics.output_tokens += reply.output_tokens
+        self.statistics.answered(reply.input_tokens, reply.output_tokens)
         if fault.kind == "cut":
             return await _cut_in_mid_answer(request, raw)
         if fault.kind == "broken-body":

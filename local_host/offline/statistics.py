@@ -48,6 +48,7 @@ class Statistics:
         self.faults: Counter[str] = Counter()
         self.refused: Counter[Limit] = Counter()
         self.latest: deque[Call] = deque(maxlen=KEPT_CALLS)
+        self.latest_inputs: deque[int] = deque(maxlen=KEPT_CALLS)
 
     def begin(self) -> Call:
         """Counts one more model call under way and gives its record."""
@@ -77,6 +78,12 @@ class Statistics:
             self.served -= 1
             if call.arrived_at >= self._since:
                 self.busy_s += call.ended_at - call.arrived_at
+
+    def answered(self, input_tokens: int, output_tokens: int) -> None:
+        """An answer was made that costs so many tokens."""
+        self.input_tokens += input_tokens
+        self.output_tokens += output_tokens
+        self.latest_inputs.append(input_tokens)
 
     def arrivals(self) -> dict[str, int]:
         """How many of the latest calls came in each tenth of a second, by the second since the first of them."""

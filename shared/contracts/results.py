@@ -9,13 +9,9 @@ from pydantic import Field, JsonValue
 
 from shared.contracts.base import Contract
 from shared.contracts.branch import BranchError, BranchStatus, Usage
+from shared.contracts.missing import MAX_MISSING
 from shared.contracts.storage import StoredFiles
 from shared.contracts.work import RunFolder, Tally
-
-MAX_MISSING_TOLD = 1_000
-"""Names of works without an answer that are told one by one."""
-MAX_MISSING_CHARS = 50_000
-"""Of these names together where they go through history: a blob's name may have a thousand."""
 
 
 class TextSource(Contract):
@@ -76,7 +72,7 @@ class PageSummary(Contract):
     succeeded: int
     failed: int
     usage: Usage = Usage()
-    missing: Annotated[list[str], Field(max_length=MAX_MISSING_TOLD)] = Field(default_factory=list[str])
+    missing: Annotated[list[str], Field(max_length=MAX_MISSING)] = Field(default_factory=list[str])
     results: list[int] = Field(default_factory=list[int])
     failures: list[int] = Field(default_factory=list[int])
 
@@ -114,12 +110,11 @@ class FinishMap(Contract):
 
 
 class FinishedMap(Contract):
-    """The output of `finish_map`. `missing` names the first works without an answer, of `missing_count`."""
+    """The output of `finish_map`. `missing` names the first works without an answer."""
 
     files: StoredFiles
     tally: Tally
-    missing: Annotated[list[str], Field(max_length=MAX_MISSING_TOLD)] = Field(default_factory=list[str])
-    missing_count: int = 0
+    missing: Annotated[list[str], Field(max_length=MAX_MISSING)] = Field(default_factory=list[str])
 
 
 class FileFacts(Contract):
@@ -130,7 +125,7 @@ class FileFacts(Contract):
     sha256: str
 
 
-class Counts(Contract):
+class ManifestCounts(Contract):
     """Of a map. A work is a whole document or a part; `reused` are among `succeeded`."""
 
     documents: int
@@ -151,6 +146,6 @@ class Manifest(Contract):
     ended_at: datetime
     source: JsonValue = None
     pages: int
-    counts: Counts
+    counts: ManifestCounts
     usage: Usage
     files: dict[str, FileFacts]

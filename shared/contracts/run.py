@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -17,11 +16,6 @@ from shared.contracts.sectioning import SectioningOutput
 from shared.contracts.storage import StoredFiles
 from shared.contracts.stored_reduction import StoredReduction
 from shared.contracts.work import RunFolder
-
-MAX_MISSING = 1_000
-"""Names of missing works in the result of a run in storage."""
-MAX_MISSING_CHARS = 50_000
-"""Of them together: a blob's name may have a thousand."""
 
 Pattern = Literal["sectioning", "voting", "map_reduce"]
 Phase = Literal["planning", "branches", "aggregation"]
@@ -118,18 +112,6 @@ class RunResult(Contract):
     error: BranchError | None = None
     files: Annotated[StoredFiles | None, Field(exclude_if=is_none)] = None
     counts: Annotated[Counts | None, Field(exclude_if=is_none)] = None
-
-
-def first_names(names: Iterable[str]) -> list[str]:
-    """As many names as the result of a run in storage may have."""
-    kept: list[str] = []
-    chars = 0
-    for name in names:
-        chars += len(name)
-        if len(kept) == MAX_MISSING or chars > MAX_MISSING_CHARS:
-            break
-        kept.append(name)
-    return kept
 
 
 def reads_a_part(call: str) -> bool:

@@ -17,15 +17,13 @@ from shared.contracts.policy import Interruption, RunPolicy
 from shared.contracts.storage import BlobSink, StoredFiles
 
 MAP_STAGE = "map"
-"""The stage that reads the documents; those of a reduction are `reduce-1` and so on."""
+"""The stage that reads the documents."""
+REDUCTION_STAGE = "reduce-"
+"""What the name of a stage of the reduction begins with, before the number of its level."""
 PAGE_UNITS = 250
 """Units of a page at most, and so calls of a shard, but for retries, hedges and documents of a batch called alone."""
 PAGE_WORKS = 2_500
 """Works of a page at most: all of them pass through the history of its shard, by name and place."""
-
-
-MAX_MISSING = 1_000
-"""Names of works without an answer that a shard or a stage tells."""
 
 
 class RunFolder(Contract):
@@ -38,7 +36,9 @@ class RunFolder(Contract):
     pages/00001.json        a page's counts and blocks, once it is closed; 00001.opened once it is opened
     results.jsonl, failures.jsonl, manifest.json
     redrive_of.json         of a redrive: the folder that it goes on from
-    reduce/LEVEL/…          pages and answers of a level of the reduction
+    reduce/…                what the reduction knows of the map; its agent and its budget
+    reduce/LEVEL/…          pages and answers of a level, and what they come to
+    output.…                the reduction's answer
     """
 
     container: str
@@ -49,6 +49,16 @@ class RunFolder(Contract):
     def of(cls, sink: BlobSink, run_id: str) -> Self:
         """The folder of the run with this id in `sink`."""
         return cls(container=sink.container, name=f"{root_of(sink)}{run_id}/", run_id=run_id)
+
+
+def stage_of(level: int) -> str:
+    """The stage of a level of the reduction, from 1."""
+    return f"{REDUCTION_STAGE}{level}"
+
+
+def level_of(stage: str) -> int:
+    """The level of a stage of the reduction."""
+    return int(stage.removeprefix(REDUCTION_STAGE))
 
 
 def root_of(sink: BlobSink) -> str:
@@ -285,7 +295,7 @@ class ShardInput(Contract):
 
 
 class ShardResult(Contract):
-    """What came of a shard's page. `missing` names the works without an answer, the first `MAX_MISSING` of them;
+    """What came of a shard's page. `missing` names the first works without an answer (`shared/contracts/missing.py`);
     `reason` what ended it early.
     """
 

@@ -8,7 +8,7 @@ from shared.blobs import Blobs
 from shared.contracts.base import restored
 from shared.contracts.branch import AgentCall, AgentReply
 from shared.contracts.stored_reduction import ReadPlace, StoredAnswer
-from shared.contracts.work import RunFolder, UnitCall, UnitReply, Work
+from shared.contracts.work import RunFolder, UnitCall, UnitReply, Work, level_of
 from shared.errors import AgentError
 from shared.model_client import Model
 from shared.stored_reduction.files import answer_blob, keep
@@ -16,9 +16,6 @@ from shared.stored_reduction.missing import told_missing
 from shared.stored_reduction.parts import parts_at, told
 from shared.stored_reduction.reader import Reader, Readers
 from shared.stored_reduction.steps import answered_so_far
-
-STAGE = "reduce-"
-"""What the name of a stage begins with, before the number of its level."""
 
 
 async def read_parts(blobs: Blobs, model: Model, readers: Readers, call: UnitCall) -> UnitReply:
@@ -42,16 +39,6 @@ async def _written(blobs: Blobs, call: UnitCall, work: Work, reply: AgentReply) 
     except AgentError as exc:
         return UnitReply(error=error_of(exc), retry_after_s=exc.retry_after_s, usage=reply.usage)
     return UnitReply(usage=reply.usage)
-
-
-def stage_name(level: int) -> str:
-    """The stage of a level."""
-    return f"{STAGE}{level}"
-
-
-def level_of(stage: str) -> int:
-    """The level of a stage."""
-    return int(stage.removeprefix(STAGE))
 
 
 def agent_call(call: UnitCall, work: Work, reader: Reader, prompt: str) -> AgentCall:

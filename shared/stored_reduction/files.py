@@ -6,8 +6,9 @@ import json
 
 from shared.blobs import Blobs
 from shared.contracts.base import Contract, restored
-from shared.contracts.work import RunFolder
+from shared.contracts.work import RunFolder, stage_of
 from shared.errors import DocumentGone
+from shared.stored_names import answer_path, page_path, stage_path
 
 RESULTS = "results.jsonl"
 SURVEY = "reduce/survey.json"
@@ -16,19 +17,14 @@ READER = "reduce/reader.json"
 """The agent and its budget."""
 
 
-def page_blob(number: int) -> str:
-    """A page of the map's plan."""
-    return f"plan/{number:05}.json"
-
-
 def level_blob(level: int, name: str) -> str:
     """What a level of a tree, or a step of a refinement, has written."""
-    return f"reduce/{level}/{name}"
+    return stage_path(stage_of(level)) + name
 
 
 def level_page(level: int, number: int) -> str:
     """A page of its calls."""
-    return level_blob(level, page_blob(number))
+    return page_path(stage_of(level), number)
 
 
 def groups_blob(level: int) -> str:
@@ -53,7 +49,7 @@ def settled_blob(level: int) -> str:
 
 def answer_blob(level: int, call: str) -> str:
     """What a call of it has answered."""
-    return level_blob(level, f"answers/{call}.json")
+    return answer_path(stage_of(level), call)
 
 
 async def kept[C: Contract](blobs: Blobs, folder: RunFolder, blob: str, contract: type[C]) -> C | None:

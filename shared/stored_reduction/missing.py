@@ -14,7 +14,7 @@ from shared.blobs import Blobs
 from shared.contracts.stored_reduction import Dropped, Lines, MissingLines
 from shared.contracts.work import RunFolder
 from shared.prompts import PartOfDocument, described
-from shared.stored_reduction.files import MISSING, RESULTS, lost_blob
+from shared.stored_reduction.files import RESULTS, lost_blob
 from shared.stored_reduction.lines import FileWriter, lines_in
 from shared.stored_reduction.parts import parts_in
 from shared.tokens import text_bytes
@@ -120,8 +120,3 @@ async def lost_outputs(blobs: Blobs, folder: RunFolder, dropped: Sequence[Droppe
             if max(done + 1, lost[0]) <= number <= lost[1]:
                 yield number, missing_name(placed.part.extent.first.name, placed.part.origin)
         done = lost[1]
-
-
-def nothing_missing() -> MissingLines:
-    """Of a map all of whose works have outputs."""
-    return MissingLines(lines=Lines(blob=MISSING, begin=0, end=0), count=0)

@@ -8,10 +8,11 @@ from shared.aggregation.material import GAP, rendered
 from shared.blobs import Blobs
 from shared.contracts.base import Contract, restored
 from shared.contracts.stored_reduction import Listed, MissingLines
-from shared.contracts.work import DocumentWork, Page, RunFolder
-from shared.errors import DocumentChanged, DocumentGone
+from shared.contracts.work import DocumentWork, RunFolder
+from shared.errors import DocumentChanged
+from shared.opened_pages import found_page
 from shared.stored_reduction.documents import Documents, Names
-from shared.stored_reduction.files import MISSING, SURVEY, keep, kept, page_blob
+from shared.stored_reduction.files import MISSING, SURVEY, keep, kept
 from shared.stored_reduction.lines import FileWriter
 from shared.stored_reduction.missing import missing_name
 from shared.stored_reduction.parts import MapOutput, PlacedPart, outputs, told
@@ -71,11 +72,7 @@ async def planned(
 ) -> AsyncIterator[MapOutput]:
     """All works of the map, in the plan's order, as an output tells of its origin."""
     for number in range(1, pages + 1):
-        page = await kept(blobs, folder, page_blob(number), Page)
-        if page is None and redrive_of is not None:
-            page = await kept(blobs, redrive_of, page_blob(number), Page)
-        if page is None:
-            raise DocumentGone(f"page {number} of the plan is not in {folder.container}/{folder.name}")
+        page = (await found_page(blobs, folder, redrive_of, number)).page
         for work in [work for unit in page.units for work in unit.works]:
             about = restored(DocumentWork, work.place)
             yield MapOutput(

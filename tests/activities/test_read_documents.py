@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from activities import close_page, finish_map, open_page, read_documents
+from activities import close_page, finish_map, open_page, read_documents, unit_calls
 from activities.call_agent import shared_model
 from activities.in_flight import IN_FLIGHT
 from activities.names import CALL_GIVEN_UP, unit_call_id
@@ -28,7 +28,7 @@ def blobs(monkeypatch: pytest.MonkeyPatch) -> MemoryBlobs:
     """The app's storage, with a run of one page."""
     made = storage({**TEXTS, "hang.txt": "[[fault:hang]]"})
     put_page(made, 1, [unit(*TEXTS, name="1.1")])
-    for activity in (open_page, read_documents, close_page, finish_map):
+    for activity in (open_page, unit_calls, close_page, finish_map):
         monkeypatch.setattr(activity, "shared_blobs", lambda: made)
     monkeypatch.setattr(read_documents, "REQUESTS", type(REQUESTS)())
     return made
@@ -98,7 +98,7 @@ async def test_an_app_without_storage_says_so(offline: OfflineModel, monkeypatch
     def forbidden() -> MemoryBlobs:
         raise StorageForbidden("the app has no storage")
 
-    monkeypatch.setattr(read_documents, "shared_blobs", forbidden)
+    monkeypatch.setattr(unit_calls, "shared_blobs", forbidden)
 
     reply = await read_documents.read_documents(call("disk.txt").model_dump(mode="json"), NO_CLIENT)
 

@@ -77,9 +77,9 @@ class Chorus:
         assert status == 202, accepted
         return accepted["id"]
 
-    async def result(self, run_id: str, poll_s: float = POLL_S) -> JSON:
+    async def result(self, run_id: str, poll_s: float = POLL_S, limit_s: float = RUN_LIMIT_S) -> JSON:
         """Poll as a caller does until there is a result."""
-        async with asyncio.timeout(RUN_LIMIT_S):
+        async with asyncio.timeout(limit_s):
             while True:
                 status, body, _ = await self.get(f"runs/{run_id}")
                 if status == 200:

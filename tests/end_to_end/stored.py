@@ -14,6 +14,8 @@ from local_host.azurite import running_azurite
 from tests.end_to_end.conftest import JSON, Chorus, running_chorus
 
 SOURCE, SINK = "documents", "results"
+RUN_LIMIT_S = 180.0
+"""A thousand documents take a quarter of it on two cores, and more beside other work."""
 MAP = {"instructions": "State the cause."}
 
 
@@ -46,12 +48,13 @@ class Stored:
 
     async def run(self, prefix: str, **more: Any) -> JSON:
         """Run over the blobs under `prefix`, which is the test's own."""
-        return await self.chorus.run("map-reduce", request(prefix, **more))
+        run_id = await self.chorus.start("map-reduce", request(prefix, **more))
+        return await self.chorus.result(run_id, limit_s=RUN_LIMIT_S)
 
     async def redriven(self, run_id: str, body: JSON | None = None) -> JSON:
         status, accepted, _ = await self.chorus.post(f"runs/{run_id}/redrive", body)
         assert status == 202, accepted
-        return await self.chorus.result(accepted["id"])
+        return await self.chorus.result(accepted["id"], limit_s=RUN_LIMIT_S)
 
     def _container(self, name: str) -> Any:
         container = self.client.get_container_client(name)

@@ -19,9 +19,9 @@ from orchestrators.step import STEP_ATTEMPTS
 from orchestrators.stored_map_reduce import CANCEL_GRACE_S, FILES_GRACE_S
 from orchestrators.stored_reduction import Reduced
 from shared.contracts.branch import Usage
+from shared.contracts.missing import MAX_MISSING, MAX_MISSING_CHARS
 from shared.contracts.policy import Interruption
 from shared.contracts.results import FinishedMap
-from shared.contracts.run import MAX_MISSING, MAX_MISSING_CHARS
 from shared.contracts.storage import StoredFiles
 from shared.contracts.stored_reduction import StoredReduction
 from shared.contracts.work import RunFolder, Stage, Tally
@@ -122,7 +122,7 @@ def write_files(drive: Drive, succeeded: int = 3, failed: int = 0, **fields: Any
     names = {name: f"team/run-1/{name}.jsonl" for name in ("results", "failures")}
     files = StoredFiles(container="results", folder="team/run-1/", documents="team/run-1/documents/", **names)
     tally = Tally(succeeded=succeeded, failed=failed, usage=Usage.model_validate(USAGE))
-    written = FinishedMap.model_validate({"files": files, "tally": tally, "missing_count": failed, **fields})
+    written = FinishedMap.model_validate({"files": files, "tally": tally, **fields})
     drive.complete(asked(drive, FINISH_MAP), written.model_dump(mode="json"))
 
 

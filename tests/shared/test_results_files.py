@@ -185,7 +185,7 @@ async def test_the_files_have_the_lines_of_all_pages_in_the_order_of_the_plan(bl
     assert contents[f"{FOLDER.name}results.jsonl"] == b"".join(documents)
     assert lines(blobs, "failures.jsonl") == ["b", "e"]
     assert finished.tally == Tally(succeeded=3, failed=2, usage=SPENT + SPENT + SPENT)
-    assert (finished.missing, finished.missing_count) == (["b", "e"], 2)
+    assert (finished.missing, finished.tally.failed) == (["b", "e"], 2)
     assert finished.files.model_dump() == {
         "container": "results",
         "folder": "runs/r1/",
@@ -241,7 +241,7 @@ async def test_a_file_without_lines_is_there_and_empty(blobs: MemoryBlobs) -> No
     await close(blobs, 1)
     await close(blobs, 2)
 
-    assert (await finish(blobs)).missing_count == 0
+    assert (await finish(blobs)).tally.failed == 0
     assert blobs.contents("results")[f"{FOLDER.name}failures.jsonl"] == b""
     assert manifest(blobs).files["failures.jsonl"].sha256 == sha256(b"").hexdigest()
 
@@ -292,7 +292,7 @@ async def test_a_redrive_that_was_cancelled_counts_pages_that_it_did_not_open(bl
 async def test_a_redrive_that_never_opened_a_page_is_finished(blobs: MemoryBlobs) -> None:
     finished = await finish(blobs, folder=folder("r2"), redrive_of=FOLDER)
 
-    assert (finished.tally.succeeded, finished.missing_count) == (0, 5)
+    assert (finished.tally.succeeded, finished.tally.failed) == (0, 5)
 
 
 async def test_a_page_that_is_closed_while_the_map_is_finished_does_not_change_its_files(
@@ -340,7 +340,7 @@ async def test_few_of_many_missing_names_are_told(blobs: MemoryBlobs) -> None:
 
     finished = await finish(blobs)
 
-    assert finished.missing_count == 1_400
+    assert finished.tally.failed == 1_400
     assert finished.missing[0].startswith("1-000-")
     assert sum(map(len, finished.missing)) <= 50_000
     assert len(json.dumps(finished.model_dump(mode="json"))) < 100_000

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from durabletask.client import OrchestrationState
 
-from shared.contracts.run import MAX_MISSING, Planned, RunInput, RunResult, RunView
+from shared.contracts.missing import MAX_MISSING
+from shared.contracts.run import Planned, RunInput, RunResult, RunView
 from shared.contracts.work import RunFolder
 from shared.settings import CHORUS_SINK_CONTAINERS, CHORUS_SOURCE_CONTAINERS, CHORUS_STORAGE
 from tests.triggers.handlers import ask

@@ -13,9 +13,8 @@ from pydantic import ValidationError
 
 from shared.contracts.base import restored
 from shared.contracts.branch import BranchOutcome, BranchStatus, Usage
+from shared.contracts.missing import MAX_MISSING, MAX_MISSING_CHARS, first_names
 from shared.contracts.run import (
-    MAX_MISSING,
-    MAX_MISSING_CHARS,
     BranchView,
     CompletionReason,
     Counts,
@@ -29,7 +28,6 @@ from shared.contracts.run import (
     RunResult,
     RunStatus,
     RunView,
-    first_names,
 )
 from shared.contracts.storage import BlobSink
 from shared.contracts.work import RunFolder, files_of

@@ -12,11 +12,12 @@ from shared.contracts.base import restored
 from shared.contracts.branch import Usage
 from shared.contracts.reduction import RefineReduction, TreeReduction
 from shared.contracts.stored_reduction import LevelPlan, PlanLevel
-from shared.contracts.work import DocumentWork, Page, RunFolder, TextPlace, Unit, UnitCall, Work
+from shared.contracts.work import DocumentWork, Page, RunFolder, TextPlace, Unit, UnitCall, Work, stage_of
 from shared.errors import ContentFiltered
 from shared.model_client import Completion
-from shared.stored_reduction.calls import read_parts, stage_name
-from shared.stored_reduction.files import RESULTS, level_page, page_blob
+from shared.stored_names import page_blob
+from shared.stored_reduction.calls import read_parts
+from shared.stored_reduction.files import RESULTS, level_page
 from shared.stored_reduction.planning import plan_level
 from shared.stored_reduction.reader import Readers
 from tests.shared.memory_blobs import MemoryBlobs
@@ -60,7 +61,7 @@ def written(works: Sequence[Mapped], blobs: MemoryBlobs | None = None) -> Memory
             Unit(name=f"1.{work.name}", works=[Work(name=work.name, place=place_of(work))])
             for work in works[start : start + PAGE]
         ]
-        planned[FOLDER.name + page_blob(start // PAGE + 1)] = Page(units=units).model_dump_json().encode()
+        planned[page_blob(FOLDER, "map", start // PAGE + 1)] = Page(units=units).model_dump_json().encode()
     for work in works:
         if work.output is not None:
             origin = work.origin
@@ -126,22 +127,25 @@ async def played(
 async def call_all(blobs: MemoryBlobs, model: ScriptedModel, number: int, plan: LevelPlan) -> list[str]:
     """Make the calls of a level; their names."""
     called: list[str] = []
-    for page in range(1, plan.pages + 1):
-        units = restored(
-            Page, json.loads(blobs.contents(FOLDER.container)[FOLDER.name + level_page(number, page)])
-        ).units
-        for unit in units:
-            model.name = unit.works[0].name
-            called.append(model.name)
-            await read_parts(blobs, model, Readers(), unit_call(unit, number))
+    for unit in units_of(blobs, number, plan):
+        model.name = unit.works[0].name
+        called.append(model.name)
+        await read_parts(blobs, model, Readers(), unit_call(unit, number))
     assert len(called) == plan.works
     return called
+
+
+def units_of(blobs: MemoryBlobs, number: int, plan: LevelPlan) -> list[Unit]:
+    """The units of a level, as they are on its pages."""
+    names = [FOLDER.name + level_page(number, page) for page in range(1, plan.pages + 1)]
+    pages = [restored(Page, json.loads(blobs.contents(FOLDER.container)[name])) for name in names]
+    return [unit for page in pages for unit in page.units]
 
 
 def unit_call(unit: Unit, number: int) -> UnitCall:
     return UnitCall(
         folder=FOLDER,
-        stage=stage_name(number),
+        stage=stage_of(number),
         unit=unit,
         attempt=1,
         instance="run-1:~reduce",

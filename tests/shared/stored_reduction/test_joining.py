@@ -13,9 +13,13 @@ from shared.aggregation.table import tabulated
 from shared.contracts.reduction import ConcatenateReduction, MergeReduction, TableReduction
 from shared.contracts.stored_reduction import JoinOutputs, StoredReduction
 from shared.errors import DocumentChanged, DocumentGone
+from shared.stored_names import origin_blob, page_blob
+from shared.stored_reduction.files import RESULTS
 from shared.stored_reduction.joining import join_outputs
 from tests.shared.aggregation.outcomes import succeeded
-from tests.shared.stored_reduction.stored_map import FOLDER, Mapped, documents, pages_of, written
+from tests.shared.memory_blobs import MemoryBlobs
+from tests.shared.stored_reduction.stored_map import FOLDER, PAGE, Mapped, documents, pages_of, written
+from tests.shared.stored_runs import folder
 
 LOG = [Mapped(f"log+{part}", {"rows": [{"n": part, "text": "=1"}]}, "log", part, 3) for part in (1, 2, 3)]
 
@@ -109,7 +113,27 @@ async def test_pages_of_the_plan_are_those_of_the_first_run_where_a_redrive_has_
     data[f"{first.name}plan/00001.json"] = data.pop(f"{FOLDER.name}plan/00001.json")
     given = JoinOutputs(folder=FOLDER, way=ConcatenateReduction(), pages=1)
 
-    with pytest.raises(DocumentGone, match="page 1"):
+    with pytest.raises(DocumentGone, match=r"plan/00001\.json"):
         await join_outputs(blobs, given)
     reduction = await join_outputs(blobs, given.model_copy(update={"redrive_of": first}))
     assert reduction.documents == 2
+
+
+async def test_works_on_pages_that_no_redrive_has_opened_are_missing() -> None:
+    """A redrive of a redrive, both of which ended before the last page: only the first run's folder has it."""
+    blobs = written(documents([*["text"] * PAGE, "of the last page"]))
+    first, second, third = FOLDER, folder("r2"), folder("r3")
+    contents = blobs.contents(FOLDER.container)
+    results = b"".join(contents[first.name + RESULTS].splitlines(keepends=True)[:PAGE])
+    blobs.containers |= MemoryBlobs({FOLDER.container: {
+        **contents,
+        origin_blob(second): first.model_dump_json().encode(),
+        origin_blob(third): second.model_dump_json().encode(),
+        page_blob(third, "map", 1): contents[page_blob(first, "map", 1)],
+        third.name + RESULTS: results,
+    }}).containers  # fmt: skip
+
+    given = JoinOutputs(folder=third, way=ConcatenateReduction(), pages=2, redrive_of=second)
+    reduction = await join_outputs(blobs, given)
+
+    assert (reduction.documents, reduction.missing.names) == (PAGE, [f"d{PAGE}"])
