@@ -35,9 +35,13 @@ azurite: $(NODE_READY) ## Install Azurite, which stands for Azure Storage (needs
 demo: $(READY) ## Run all three patterns end to end and print the results
 	@$(BIN)/python -m local_host demo
 
+.PHONY: examples
+examples: $(READY) $(NODE_READY) ## Run the large examples, whose documents are in storage (needs Node.js, for Azurite)
+	@$(BIN)/python -m local_host demo --in-storage
+
 .PHONY: start
 start: $(READY) ## Serve the app on http://localhost:7071 until Ctrl-C
-	@$(BIN)/python -m local_host start --with-offline-model --with-azurite
+	@$(BIN)/python -m local_host start --with-offline-model --with-azurite --with-samples
 
 .PHONY: test
 test: $(READY) $(NODE_READY) ## Run every test

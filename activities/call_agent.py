@@ -10,6 +10,7 @@ from typing import Any
 from activities.in_flight import CallGivenUpError
 from activities.wanted import given_up, while_wanted
 from shared.agent import FAILED_CALL, error_of, run_agent
+from shared.batch_call import run_batch
 from shared.contracts.base import restored
 from shared.contracts.branch import AgentCall, AgentReply
 from shared.errors import NotConfigured, SettingsError
@@ -37,7 +38,8 @@ async def answer(call: AgentCall, env: Mapping[str, str]) -> AgentReply:
         settings = load_model_settings(env)
     except SettingsError as exc:
         return AgentReply(error=error_of(NotConfigured(str(exc))))
-    return await run_agent(shared_model(settings), call)
+    run = run_batch if call.batch else run_agent
+    return await run(shared_model(settings), call)
 
 
 @lru_cache(maxsize=4)

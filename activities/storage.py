@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from shared.azure_blobs import AzureBlobs
 from shared.errors import SettingsError, StorageForbidden
 from shared.settings import CHORUS_STORAGE, StorageSettings, load_storage_settings
+from shared.written_once import WrittenOnce
 
 if TYPE_CHECKING:
     from shared.blobs import Blobs
@@ -30,6 +31,6 @@ def shared_blobs() -> Blobs:
 
 
 @lru_cache(maxsize=4)
-def _client(settings: StorageSettings, loop: asyncio.AbstractEventLoop) -> AzureBlobs:
+def _client(settings: StorageSettings, loop: asyncio.AbstractEventLoop) -> Blobs:
     del loop
-    return AzureBlobs(settings)
+    return WrittenOnce(AzureBlobs(settings))

@@ -55,11 +55,13 @@ class running_azurite:  # noqa: N801 - used like a function: `with running_azuri
     """Runs the blob service of Azurite on a free port, until the end of the block.
 
     Blobs are in a temporary folder, so that it may be stopped and started again within the block, on the same port and
-    with the same blobs: an outage. The process ends when this one does, however it ends.
+    with the same blobs: an outage. With `in_memory` a stop loses them, and thousands of blobs cost it less: on disk it
+    writes what it knows of all of them anew every few seconds. The process ends when this one does, however it ends.
     """
 
-    def __init__(self, *, port: int = 0) -> None:
+    def __init__(self, *, port: int = 0, in_memory: bool = False) -> None:
         self._port = port
+        self._in_memory = in_memory
         self._process: subprocess.Popen[str] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._reader: threading.Thread | None = None
@@ -157,7 +159,8 @@ class running_azurite:  # noqa: N801 - used like a function: `with running_azuri
         if found is None:
             raise AzuriteError(f"Azurite is not installed: {HOW_TO_INSTALL}.")
         node, script = found
-        listen = ["--blobHost", "127.0.0.1", "--blobPort", str(self._port), "--location", folder]
+        place = ["--inMemoryPersistence"] if self._in_memory else ["--location", folder]
+        listen = ["--blobHost", "127.0.0.1", "--blobPort", str(self._port), *place]
         quiet = ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
         return [node, "--import", END.as_uri(), str(script), *listen, *quiet]
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
+from local_host.azurite import AzuriteError
 from local_host.demo_children import ChildFailed, app_environment, environment_for, host, offline_model
 from local_host.demo_report import cost_line, make_console, print_run, print_sums, progress_of
 from local_host.demo_runs import DemoRun, RunFailed, perform
@@ -64,27 +65,31 @@ RUNS = (
 STORED_RUNS = (
     DemoRun(
         "Database log",
-        "Map-reduce in storage: 40 agents read 500 lines each of samples/shop-postgres.log.gz; a tree makes one story.",
+        "Map-reduce in storage: 40 agents read 500 lines each of a server's log; a tree of calls makes one story.",
         "map-reduce",
         "postgres-log.json",
+        "parts",
     ),
     DemoRun(
         "Invoices",
         "Map-reduce in storage: the invoices in samples/invoices/, five a call, become one table.",
         "map-reduce",
         "invoices.json",
+        "documents",
     ),
     DemoRun(
         "Long report, by a tree",
         "Map-reduce in storage: the decisions about this app as one report, summed up level by level.",
         "map-reduce",
         "report-tree.json",
+        "parts",
     ),
     DemoRun(
         "Long report, refined",
         "The same; one summary is improved part by part.",
         "map-reduce",
         "report-refine.json",
+        "parts",
     ),
 )
 REAL_MODEL_SETTINGS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT")
@@ -108,7 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--in-storage",
         action="store_true",
-        help="run the examples whose documents are in Blob Storage instead; needs `npm ci` for Azurite",
+        help="run the examples whose documents are in Blob Storage instead; needs Azurite: `make azurite`",
     )
 
 
@@ -120,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
         with ExitStack() as stack:
             env = _model(console, stack, args.latency)
             if args.in_storage:
-                env = {**env, **stack.enter_context(sample_storage())}
+                env = {**env, **stack.enter_context(sample_storage(env))}
             api_url = stack.enter_context(host(env))
             console.print(Text(f"App:    {api_url} (on the local host)\n"))
             ended = [
@@ -128,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
                 for number, each in enumerate(STORED_RUNS if args.in_storage else RUNS, 1)
             ]
         return _conclude(console, ended)
-    except (ChildFailed, LocalSettingsError, SettingsError) as error:
+    except (AzuriteError, ChildFailed, LocalSettingsError, SettingsError) as error:
         print(f"The demo could not start: {error}", file=sys.stderr)
         return NOT_STARTED
     except RunFailed as error:
@@ -163,7 +168,7 @@ def _show(console: Console, api_url: str, number: int, each: DemoRun) -> RunResu
     console.print(Rule(Text(f" {number}. {each.title} ", style="bold"), align="left"))
     console.print(Text(f"   {each.about}"))
     console.print(Text(f"   POST {api_url}/{each.route} < samples/requests/{each.request}"))
-    with progress_of(console) as watch:
+    with progress_of(console, each.unit) as watch:
         result = perform(api_url, each, watch)
     print_run(console, each, result)
     return result

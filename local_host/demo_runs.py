@@ -27,12 +27,13 @@ class RunFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DemoRun:
-    """One run of the demo: a sample request and what it shows."""
+    """One run of the demo: a sample request and what it shows; `unit` is what its progress counts."""
 
     title: str
     about: str
     route: str
     request: str
+    unit: str = "branches"
 
     @property
     def body(self) -> bytes:

@@ -78,6 +78,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="unless CHORUS_STORAGE is set, start Azurite, if it is installed, and point the app at it",
     )
     parser.add_argument(
+        "--with-samples",
+        action="store_true",
+        dest="samples",
+        help="with --with-azurite: put the documents under samples/ into its container 'documents'",
+    )
+    parser.add_argument(
         "--workers",
         type=_worker_count,
         metavar="N",
@@ -105,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
             if args.offline_model:
                 _use_offline_model(stack)
             if args.azurite:
-                _use_azurite(stack)
+                _use_azurite(stack, with_samples=args.samples)
             _prepare_environment(app_dir, listener.getsockname()[1])
             stack.callback(workers.kill)
             workers.begin(str(app_dir))
@@ -147,7 +153,7 @@ def _use_offline_model(stack: contextlib.ExitStack) -> None:
     print(f"No model is configured: the app uses the offline model on {child.base_url}", flush=True)
 
 
-def _use_azurite(stack: contextlib.ExitStack) -> None:
+def _use_azurite(stack: contextlib.ExitStack, *, with_samples: bool) -> None:
     from local_host.azurite import HOW_TO_INSTALL, AzuriteError, azurite_settings, installed_azurite, running_azurite
 
     if os.environ.get("CHORUS_STORAGE", "").strip():
@@ -166,6 +172,11 @@ def _use_azurite(stack: contextlib.ExitStack) -> None:
     print(f"No storage is configured: the app uses Azurite, {azurite.connection_string}", flush=True)
     containers = f"{added['CHORUS_SOURCE_CONTAINERS']}, writes to {added['CHORUS_SINK_CONTAINERS']}"
     print(f"  It reads from the containers {containers}. What is in them is lost when the host stops.", flush=True)
+    if with_samples:
+        from local_host.demo_storage import SOURCE, put_samples
+
+        count = put_samples(azurite.connection_string)
+        print(f"  {count} documents of samples/ and docs/ are in the container {SOURCE}.", flush=True)
 
 
 async def _serve(

@@ -22,8 +22,11 @@ from orchestrators.run import FannedOut, Run
 from shared.contracts.branch import AttemptInput, Branch, BranchOutcome
 from shared.contracts.policy import Interruption, RunPolicy
 from shared.contracts.stop import StopCalls
-from shared.scheduling.accounts import outcome_of
-from shared.scheduling.schedule import Call, Schedule
+from shared.scheduling.accounts import End, outcome_of
+from shared.scheduling.batch import Batch, BranchJob, in_batches
+from shared.scheduling.batch_accounts import outcomes_of
+from shared.scheduling.batch_schedule import BranchSchedule
+from shared.scheduling.schedule import Call
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableOrchestrationContext
@@ -33,10 +36,13 @@ STOP_GRACE_S = 1.0
 """How long calls that were told to stop may take to give their account; a cancelled run ends within 2 s."""
 
 
-def fan_out(run: Run, branches: Sequence[Branch]) -> Generator[Task[Any], Any, FannedOut]:
-    """Run `branches`, but for those whose outcomes a redrive reuses, until all have ended or no more is needed."""
+def fan_out(run: Run, branches: Sequence[Branch], *, batch_size: int = 1) -> Generator[Task[Any], Any, FannedOut]:
+    """Run `branches`, but for those whose outcomes a redrive reuses, until all have ended or no more is needed.
+
+    One call may be for `batch_size` of them, which then have the same agent.
+    """
     flight = Flight(run, run.policy, reused=run.reused, expected=len(branches))
-    return (yield from flight.flown(branches))
+    return (yield from flight.flown(branches, batch_size))
 
 
 def fan_out_in_waves(
@@ -71,28 +77,31 @@ class Flight:
     def __init__(self, run: Run, policy: RunPolicy, *, reused: Mapping[str, BranchOutcome], expected: int) -> None:
         self._run = run
         self._context: DurableOrchestrationContext = run.context
-        self._schedule = Schedule(
+        self._schedule = BranchSchedule(
             policy, expected=expected, run_deadline=run.deadline, budget=run.budget, key=run.context.instance_id
         )
         self._reused = reused
         self._aboard: list[Branch] = []
-        self._tasks: dict[Call, Task[Any]] = {}
+        self._batches: list[Batch] = []
+        self._tasks: dict[Call[BranchJob], Task[Any]] = {}
         self._settled: dict[str, BranchOutcome] = {}
         self._cut_by: Interruption | None = None
         self._alarm = Alarm(self._context)
         self._arrivals = Arrivals(self._wants_turn)
 
-    def flown(self, branches: Sequence[Branch]) -> Generator[Task[Any], Any, FannedOut]:
+    def flown(self, branches: Sequence[Branch], batch_size: int = 1) -> Generator[Task[Any], Any, FannedOut]:
         """All of it, for branches that are all known."""
-        self.board(branches)
+        self.board(branches, batch_size)
         yield from self.fly()
         return (yield from self.land())
 
-    def board(self, branches: Sequence[Branch]) -> None:
+    def board(self, branches: Sequence[Branch], batch_size: int = 1) -> None:
         """Take more branches."""
         self._aboard += branches
         own = [branch for branch in branches if branch.name not in self._reused]
-        self._schedule.add(own, reused=len(branches) - len(own))
+        jobs = in_batches(own, batch_size)
+        self._batches += [job for job in jobs if isinstance(job, Batch)]
+        self._schedule.add(jobs, reused=len(branches) - len(own))
 
     def fly(self) -> Generator[Task[Any], Any]:
         """Start calls and wait until every branch is decided, or there is no need to wait for the others."""
@@ -135,19 +144,28 @@ class Flight:
 
     def outcomes(self) -> list[BranchOutcome]:
         """What became of the branches aboard, in their order."""
-        return [self._reused.get(branch.name) or self._outcome(branch.name) for branch in self._aboard]
+        told = dict(self._reused) | self._outcomes_of_batches()
+        return [told.get(branch.name) or self._outcome(branch.name) for branch in self._aboard]
+
+    def _outcomes_of_batches(self) -> dict[str, BranchOutcome]:
+        found: dict[str, BranchOutcome] = {}
+        for batch in self._batches:
+            found |= outcomes_of(batch, self._schedule.records, **self._end)
+        return found
 
     def _outcome(self, branch: str) -> BranchOutcome:
         """What became of a branch. Nothing more becomes of one without calls: each wave asks for all outcomes again."""
         if branch in self._settled:
             return self._settled[branch]
         record = self._schedule.records[branch]
-        outcome = outcome_of(
-            record, run_deadline=self._run.deadline, cut_by=self._cut_by, now=self._context.current_utc_datetime
-        )
+        outcome = outcome_of(record, **self._end)
         if record.decided and not record.in_flight:
             self._settled[branch] = outcome
         return outcome
+
+    @property
+    def _end(self) -> End:
+        return {"run_deadline": self._run.deadline, "cut_by": self._cut_by, "now": self._context.current_utc_datetime}
 
     def _interruption(self, outcomes: Sequence[BranchOutcome]) -> Interruption | None:
         """What kept branches from their own end; a deadline that passed when all was done is no reason."""
@@ -172,10 +190,11 @@ class Flight:
         self._tell_losers()
         self._alarm.arm(self._schedule.wake_at(now))
 
-    def _start(self, call: Call) -> None:
+    def _start(self, call: Call[BranchJob]) -> None:
+        job = call.record.branch
         given = AttemptInput(
             run_id=self._context.instance_id,
-            branch=call.record.branch,
+            branch=job.asked() if isinstance(job, Batch) else job,
             number=call.number,
             deadline=call.deadline,
             max_tokens=self._run.budget.left,
@@ -186,7 +205,7 @@ class Flight:
         self._tasks[call] = task
         self._arrivals.watch(task, lambda: self._land(call, task))
 
-    def _land(self, call: Call, task: Task[Any]) -> None:
+    def _land(self, call: Call[BranchJob], task: Task[Any]) -> None:
         if task.is_failed:
             self._schedule.lost(call, str(task.get_exception()))
         else:
@@ -195,7 +214,7 @@ class Flight:
     def _wants_turn(self) -> bool:
         return self._schedule.wants_turn(self._context.current_utc_datetime, self._alarm.at)
 
-    def _stop(self, calls: Sequence[Call]) -> Generator[Task[Any], Any]:
+    def _stop(self, calls: Sequence[Call[BranchJob]]) -> Generator[Task[Any], Any]:
         """Tell calls to stop, and give them a moment. `task_any` raises for none of them."""
         self._tell(self._stop_of(calls))
         grace = self._context.create_timer(self._context.current_utc_datetime + timedelta(seconds=STOP_GRACE_S))
@@ -203,7 +222,7 @@ class Flight:
         yield self._context.task_any([accounts, grace])
         cast(Any, grace).cancel()
 
-    def _stop_of(self, calls: Sequence[Call]) -> StopCalls:
+    def _stop_of(self, calls: Sequence[Call[BranchJob]]) -> StopCalls:
         """All calls of the run; these alone if it goes on, because a stop that comes late must not reach the next."""
         if self._cut_by == "min_successful_reached":
             return StopCalls(instances=[self._instance_id(call) for call in calls])
@@ -218,9 +237,9 @@ class Flight:
         """Nobody waits for this activity: a call that it cannot reach ends with its deadline."""
         self._context.call_activity(STOP_CALLS, stop.model_dump(mode="json"))
 
-    def _in_flight(self) -> list[Call]:
+    def _in_flight(self) -> list[Call[BranchJob]]:
         return [call for call in self._tasks if call.in_flight]
 
-    def _instance_id(self, call: Call) -> str:
+    def _instance_id(self, call: Call[BranchJob]) -> str:
         run_id, branch = self._context.instance_id, call.record.branch.name
         return attempt_instance_id(run_id, branch, call.number, is_hedge=call.is_hedge)

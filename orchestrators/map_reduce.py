@@ -1,4 +1,4 @@
-"""Map-reduce: one agent a document, or a part of one, then one answer of all that they say."""
+"""Map-reduce: one agent a document, a part of one, or a batch, then one answer of all that they say."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def map_reduce(context: DurableOrchestrationContext) -> Generator[Task[Any], Any
     if request.in_storage:
         return (yield from map_in_storage(run, request, given.redrive))
     run.enter("branches", total=request.branch_count)
-    mapped = yield from fan_out(run, document_branches(request))
+    mapped = yield from fan_out(run, document_branches(request), batch_size=request.batch_size)
     if not run.wants_answer(mapped):
         return run.end(mapped, output=None)
     output, calls = yield from reduce_outputs(run, request, mapped)

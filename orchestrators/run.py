@@ -65,6 +65,8 @@ class Run:
     budget: Budget
     redrive_of: str | None = None
     reused: Mapping[str, BranchOutcome] = field(default_factory=dict[str, BranchOutcome])
+    status: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What those who watch were told last."""
 
     @classmethod
     def start(
@@ -104,7 +106,13 @@ class Run:
 
         `counts` of them that no calls tell of have the names of the fields of `Progress`.
         """
-        self.context.set_custom_status({"phase": phase, "total": total, **counts})
+        self.status.clear()
+        self.tell(phase=phase, total=total, **counts)
+
+    def tell(self, **more: Any) -> None:
+        """Tell them more of the same phase, or something else."""
+        self.status.update(more)
+        self.context.set_custom_status(dict(self.status))
 
     def wants_answer(self, branches: FannedOut) -> bool:
         """Whether what succeeded is worth aggregating: not after a cancel, nor when the policy was missed."""

@@ -108,6 +108,7 @@ class Shard:
         self._is_open = False
         self._told_budget = False
         self._cut_by: Interruption | None = None
+        self._has_stopped = False
         self._alarm = Alarm(context)
         self._arrivals = Arrivals(self._wants_turn)
         self._here = Inbox(context, self._arrivals, SHARD_HERE_EVENT)
@@ -190,6 +191,8 @@ class Shard:
             self._tell_losers()
             self._tell_of_budget()
             self._pass_places()
+        if self._closing is not None and self._stop.is_complete:
+            self._tell_of_stop(self._stop.get_result())
         self._alarm.arm(self._schedule.wake_at(now))
         self._show()
 
@@ -262,7 +265,8 @@ class Shard:
         if task.is_failed:
             return
         page = restored(OpenedPage, task.get_result())
-        self._schedule.open(page.units, reused=len(page.reused))
+        is_redrive = self._stage.redrive_of is not None
+        self._schedule.open(page.units, answered=len(page.reused), are_reused=is_redrive)
         if self._given.lost is not None:
             self._schedule.lose(self._given.lost)
 
@@ -277,6 +281,8 @@ class Shard:
     def _result(self) -> ShardResult:
         """A page that could not be closed fails the shard: another takes its place, and tries again."""
         if self._closing is not None:
+            if self._closing.is_failed:
+                self._tell_of_stop(self._cut_by)
             self._closing.get_result()
         missing = first_names(failure.name for failure in self._schedule.failures(self._cut_by))
         return ShardResult(
@@ -324,7 +330,7 @@ class Shard:
             grace = self._context.create_timer(self._now + timedelta(seconds=GIVING_UP_S))
             yield when_any([self._arrivals.next(), grace])
             cast(Any, grace).cancel()
-        self._tell_parent("stopped", self._schedule.final_tally(), reason)
+        self._tell_of_stop(reason)
 
     # --- Telling others ---
 
@@ -335,6 +341,12 @@ class Shard:
     def _tell(self, stop: StopCalls) -> None:
         """Nobody waits for this activity: a call that it cannot reach ends with its deadline."""
         self._call(STOP_CALLS, stop)
+
+    def _tell_of_stop(self, reason: Interruption | None) -> None:
+        """Give the parent, which does not wait for pages to be closed, this shard's account."""
+        if not self._has_stopped:
+            self._has_stopped = True
+            self._tell_parent("stopped", self._schedule.final_tally(), reason)
 
     def _tell_parent(self, kind: Any, tally: Tally, reason: Interruption | None = None) -> None:
         news = ShardNews(number=self._given.number, kind=kind, tally=tally, reason=reason)

@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -44,6 +44,8 @@ from shared.contracts.work import (
 if TYPE_CHECKING:
     from durabletask.task import Task
 
+MAX_GOING = 1_000
+"""Ends of ids of shards at work that a stage tells: its custom status may have 16 KB."""
 MAX_REPLACEMENTS = 3
 """Of one shard: whose replacements are lost, too, has a defect, and its stage ends."""
 
@@ -58,13 +60,22 @@ class StageOutcome:
     tally: Tally
     missing: list[str] = field(default_factory=list[str])
     interruption: Interruption | None = None
+    later: Callable[[], StageOutcome] | None = field(default=None, compare=False, repr=False)
+    """What has come of it by then, if shards may still give their accounts."""
+
+    def by_now(self) -> StageOutcome:
+        """The same with the accounts that have come since, of shards that were stopped and took their time."""
+        if self.later is None:
+            return self
+        later = self.later()
+        return replace(self, tally=later.tally, missing=later.missing)
 
 
 def run_stage(run: Run, stage: Stage) -> Generator[Task[Any], Any, StageOutcome]:
     """Run all pages of a stage, until every work is decided or no more is needed."""
     relay = Relay(run, stage)
     yield from relay.run_all()
-    outcome = relay.outcome()
+    outcome = replace(relay.outcome(), later=relay.outcome)
     usage = outcome.tally.usage
     run.budget.take_over(usage.total_tokens, usage.output_tokens, outcome.tally.succeeded - outcome.tally.reused)
     return outcome
@@ -105,6 +116,7 @@ class Relay:
 
     def outcome(self) -> StageOutcome:
         """What the shards' results come to; a work that none of them tells of has failed."""
+        self._hear_all()
         stopped = [news.tally for number, news in self._news.items() if number not in self._results]
         tally = sum(stopped, start=self._ended)
         names = [name for number in sorted(self._results) for name in self._results[number].missing]
@@ -114,15 +126,19 @@ class Relay:
     # --- Turns ---
 
     def _turn(self) -> None:
-        for told in self._inbox.take():
-            self._hear(restored(ShardNews, told))
+        self._hear_all()
         if self._reason() is None:
             for number in sorted(self._lost):
                 self._replace(number, self._lost.pop(number))
-            while self._started < min(self._stage.pages, self._begun + self._lead) and not self._budget_is_spent:
+            while self._may_start():
                 self._started += 1
                 self._start(self._started, places=self._places if self._started == 1 else 0)
         self._show()
+
+    def _may_start(self) -> bool:
+        """Whether the next shard is to be there."""
+        wanted = self._started < min(self._stage.pages, self._begun + self._lead)
+        return wanted and not self._budget_is_spent and not self._is_defect
 
     def _is_over(self) -> bool:
         return self._reason() is not None or not self._live
@@ -139,6 +155,10 @@ class Relay:
         reasons = {result.reason for result in self._results.values()}
         spent = self._budget_is_spent or "budget_exhausted" in reasons
         return self._run.interruption or self._certain or ("budget_exhausted" if spent else None)
+
+    def _hear_all(self) -> None:
+        for told in self._inbox.take():
+            self._hear(restored(ShardNews, told))
 
     def _hear(self, news: ShardNews) -> None:
         match news.kind:
@@ -165,7 +185,8 @@ class Relay:
     def _start(self, number: int, *, places: int, before: str | None = None, lost: str | None = None) -> None:
         if before is None and places == 0:
             before = self._instance(number - 1)
-        after = self._instance(number + 1) if lost is not None and number + 1 in self._live else None
+        # One that has ended takes no places, but a replacement that had nobody to pass them to would keep them.
+        after = self._instance(number + 1) if lost is not None and number < self._started else None
         given = ShardInput(
             stage=self._stage,
             number=number,
@@ -212,6 +233,8 @@ class Relay:
         if self._replacements[number] > MAX_REPLACEMENTS:
             self._is_defect = True
             return
+        if (told := self._news.pop(number, None)) is not None:
+            self._ended += Tally(usage=told.tally.usage)  # its successor finds the answers, and pays for none
         is_first = number == 1 or number - 1 in self._results
         self._start(number, places=self._places if is_first else 0, lost=f"its shard was lost: {why}")
 
@@ -224,8 +247,7 @@ class Relay:
         grace = self._context.create_timer(self._context.current_utc_datetime + timedelta(seconds=STOP_GRACE_S))
         while not grace.is_complete and any(number not in self._news for number in self._live):
             yield self._context.task_any([self._arrivals.next(), grace])
-            for told in self._inbox.take():
-                self._hear(restored(ShardNews, told))
+            self._hear_all()
         cast(Any, grace).cancel()
 
     # --- Telling others ---
@@ -234,9 +256,11 @@ class Relay:
         self._context.call_activity(STOP_CALLS, stop.model_dump(mode="json"))
 
     def _show(self) -> None:
-        """How far the map is: what its ended shards have come to. Those that run show the rest themselves."""
-        if self._stage.name != MAP_STAGE:
-            return
+        """What the ended shards have come to, and which others tell the rest themselves."""
         ended = self._ended
-        counts = {"succeeded": ended.succeeded, "failed": ended.failed, "reused": ended.reused}
-        self._run.enter("branches", total=self._stage.works, **counts, tokens=ended.usage.total_tokens)
+        is_map = self._stage.name == MAP_STAGE
+        counts = {"succeeded": ended.succeeded, "failed": ended.failed, "reused": ended.reused} if is_map else {}
+        prefix = shards_prefix(self._context.instance_id, self._stage.name)
+        going = [self._instance(number).removeprefix(prefix) for number in sorted(self._live)[:MAX_GOING]]
+        tokens = self._run.budget.spent + ended.usage.total_tokens
+        self._run.tell(stage=self._stage.name, going=going, tokens=tokens, **counts)

@@ -75,7 +75,8 @@ def map_in_storage(
     if status not in {"succeeded", "partial"} or mapped.finished is None:
         return ended(run, folder, mapped)
     counts = counts_of(planning.planned, mapped.tally)
-    run.enter("aggregation", total=counts.works, succeeded=counts.succeeded, failed=counts.failed)
+    told = {"succeeded": counts.succeeded, "failed": counts.failed, "reused": counts.reused}
+    run.enter("aggregation", total=counts.works, **told, tokens=mapped.tally.usage.total_tokens)
     reduced = yield from reduce_stored(
         run,
         request,
@@ -131,9 +132,11 @@ def finish(run: Run, mapped: Mapped, given: FinishMap) -> Generator[Task[Any], A
         cast(Any, limit).cancel()
     if found.answer is not None:
         return replace(mapped, finished=restored(FinishedMap, found.answer))
-    if found.failure is None and run.interruption is not None:
-        return replace(mapped, outcome=replace(mapped.outcome, interruption=run.interruption))
-    return replace(mapped, failure=found.failure)
+    outcome = mapped.outcome.by_now()
+    if found.failure is None and run.interruption == "cancelled":
+        return replace(mapped, outcome=replace(outcome, interruption="cancelled"))
+    too_late = f"storage had not taken them {FILES_GRACE_S:g} s after the run's time was up"
+    return replace(mapped, outcome=outcome, failure=found.failure or too_late)
 
 
 def undecided(interruption: Interruption | None) -> Undecided:

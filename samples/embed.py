@@ -1,6 +1,7 @@
 """Copies the sample files into the sample requests, so that each request is one file that `curl` can send.
 
-Run it after an edit of a sample: `python samples/embed.py`. A test compares the two.
+Run it after an edit of a sample: `python samples/embed.py`. A test compares the two. Requests with a `source` carry
+nothing: their documents are blobs, which `local_host/demo_storage.py` makes of the samples.
 """
 
 from __future__ import annotations

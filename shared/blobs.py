@@ -54,3 +54,7 @@ class Blobs(Protocol):
     async def commit(self, container: str, name: str, blocks: Sequence[int]) -> None:
         """Make a blob of staged blocks, in this order."""
         ...
+
+    async def close(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        ...

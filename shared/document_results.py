@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
@@ -89,22 +88,3 @@ def line_of(result: DocumentResult) -> bytes:
 def result_in(line: bytes) -> DocumentResult:
     """The result that `line_of` wrote."""
     return restored(DocumentResult, json.loads(line))
-
-
-def shares(usage: Usage, count: int) -> list[Usage]:
-    """What each of `count` works cost of a call that was made for all of them: nearly alike, and the sum is exact.
-
-    What cannot be divided is the first one's.
-    """
-    rest = usage.total_tokens - usage.input_tokens - usage.output_tokens
-    calls, inputs = _divided(usage.model_calls, count), _divided(usage.input_tokens, count)
-    outputs, others = _divided(usage.output_tokens, count), _divided(rest, count)
-    return [
-        Usage(model_calls=call, input_tokens=said, output_tokens=told, total_tokens=said + told + other)
-        for call, said, told, other in zip(calls, inputs, outputs, others, strict=True)
-    ]
-
-
-def _divided(amount: int, count: int) -> Sequence[int]:
-    share, rest = divmod(amount, count)
-    return [share + rest, *[share] * (count - 1)]

@@ -205,3 +205,15 @@ class CallFailed(PermanentAgentError):
     """An error that nobody foresaw; the log has the rest."""
 
     code = "call_failed"
+
+
+SAME_FOR_EACH = {
+    error.code
+    for error in (ModelNotFound, NotAllowed, NotAuthenticated, NotConfigured, QuotaExhausted, StorageForbidden)
+}
+"""Permanent errors that are not about the documents."""
+
+
+def divides_batch(code: str, *, retriable: bool) -> bool:
+    """Whether a batch's call that failed so may have met what one document is at fault for, and not the others."""
+    return not retriable and code not in SAME_FOR_EACH

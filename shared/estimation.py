@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
+from shared.batching import batch_agent
 from shared.branching import Request, aggregators_of, branches_of, possible_aggregators_of
 from shared.contracts.agent import AgentSpec
 from shared.contracts.branch import Branch
@@ -14,6 +15,7 @@ from shared.contracts.policy import RunPolicy
 from shared.contracts.run import Pattern
 from shared.contracts.voting import VotingRequest
 from shared.rehearsal import expected_levels
+from shared.scheduling.batch import BranchJob, in_batches
 from shared.token_estimate import estimated_input_tokens, estimated_output_tokens
 from shared.voting.polling import Polling
 
@@ -22,9 +24,10 @@ def estimate(pattern: Pattern, request: Request) -> RunEstimate:
     """What a run of `request` would take."""
     policy = request.policy.effective()
     branches = branches_of(request)
+    jobs = in_batches(branches, request.batch_size if isinstance(request, MapReduceRequest) else 1)
     outputs = [estimated_output_tokens(branch.agent) for branch in branches]
-    inputs = [estimated_input_tokens(branch.agent, branch.prompt) for branch in branches]
-    agents = [branch.agent for branch in branches]
+    inputs = [job.estimated_input_tokens() for job in jobs]
+    agents = [agent for job in jobs for agent in agents_of(job)]
     aggregators = aggregators_of(request)
     answers = sum(outputs)
     inputs += [estimated_input_tokens(aggregator, "") + answers for aggregator in aggregators]
@@ -34,7 +37,7 @@ def estimate(pattern: Pattern, request: Request) -> RunEstimate:
     outputs += [estimated_output_tokens(aggregator) for aggregator in aggregators]
     total = sum(inputs) + sum(outputs)
     calls = CallEstimate(
-        at_least=least_calls(request, len(branches), len(aggregators)),
+        at_least=least_calls(request, len(jobs), len(aggregators)),
         expected=len(inputs),
         at_most=most_calls(agents, [*aggregators, *possible_aggregators_of(request)], policy),
     )
@@ -54,11 +57,19 @@ def reductions_of(request: Request, branches: Sequence[Branch]) -> list[Branch]:
     return [call for level in levels for call in level]
 
 
-def least_calls(request: Request, branches: int, aggregators: int) -> int:
+def agents_of(job: BranchJob) -> list[AgentSpec]:
+    """The agent of each call that may be needed: after a batch's, one for each of its branches alone."""
+    if isinstance(job, Branch):
+        return [job.agent]
+    agent = job.branches[0].agent
+    return [batch_agent(agent, job.weight), *[agent] * job.weight]
+
+
+def least_calls(request: Request, mapped: int, aggregators: int) -> int:
     """The calls of a run that goes as well as it can: a vote is settled at once, one call reads all short answers."""
     if isinstance(request, VotingRequest):
         return len(Polling(request).next_wave([]))
-    return branches + (min(aggregators, 1) if isinstance(request, MapReduceRequest) else aggregators)
+    return mapped + (min(aggregators, 1) if isinstance(request, MapReduceRequest) else aggregators)
 
 
 def most_calls(agents: Sequence[AgentSpec], aggregators: Sequence[AgentSpec], policy: RunPolicy) -> int:

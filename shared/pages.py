@@ -6,13 +6,10 @@ import json
 from typing import cast
 
 from shared.blobs import Blobs
-from shared.contracts.base import MAX_TEXT_CHARS, restored
+from shared.contracts.base import restored
 from shared.contracts.work import PAGE_UNITS, PAGE_WORKS, Page, RunFolder, Unit, Work
 from shared.stored_names import MAP_STAGE, page_blob
-from shared.tokens import BYTES_PER_TOKEN
-
-MAX_UNIT_TOKENS = MAX_TEXT_CHARS // BYTES_PER_TOKEN
-"""Of the texts of a batch together; one work alone may have more."""
+from shared.token_estimate import MAX_BATCH_TOKENS
 
 
 class Pages:
@@ -75,7 +72,7 @@ class Pages:
             return False
         if has_problem(work) or has_problem(self._units[-1][-1]):
             return False
-        return self._unit_tokens + work.tokens <= MAX_UNIT_TOKENS
+        return self._unit_tokens + work.tokens <= MAX_BATCH_TOKENS
 
 
 def has_problem(work: Work) -> bool:

@@ -56,12 +56,16 @@ def chunk_prompt(document: Document, chunk: Chunk) -> str:
     return block("document", text, id=document.id, part=f"{chunk.part} of {chunk.of}", lines=chunk.lines)
 
 
-def work_prompt(text: str, work: DocumentWork, number: int | None = None) -> str:
-    """What the map agent reads of a document in storage, or of a part of one; in a batch it has a `number`."""
-    numbered = {} if number is None else {"number": str(number)}
+def work_prompt(text: str, work: DocumentWork) -> str:
+    """What the map agent reads of a document in storage, or of a part of one."""
     part = {} if work.part is None else {"part": f"{work.part} of {work.of}"}
     lines = {} if work.lines is None else {"lines": work.lines}
-    return block("document", text, **numbered, id=work.document, **part, **lines)
+    return block("document", text, id=work.document, **part, **lines)
+
+
+def numbered(prompt: str, number: int) -> str:
+    """The prompt of a document as a batch has it."""
+    return prompt.replace("<document ", f'<document number="{number}" ', 1)
 
 
 def answers_prompt(tag: str, outcomes: Sequence[BranchOutcome], missing: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,23 +10,22 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from shared.agent import error_of, parsed, run_agent
-from shared.batching import batch_agent, batch_prompt, envelope_violation, matched
+from shared.agent import error_of, run_agent
+from shared.batch_call import ask_about_all
+from shared.batching import batch_prompt
 from shared.blobs import Blobs
 from shared.concurrency import at_once
 from shared.contracts.agent import AgentSpec
 from shared.contracts.branch import AgentCall, AgentReply, Usage
 from shared.contracts.results import DocumentResult
 from shared.contracts.work import RunFolder, UnitCall, UnitReply, Work
-from shared.document_results import Answered, Material, document_of, line_of, shares, success
+from shared.document_results import Answered, Material, document_of, line_of, success
 from shared.errors import AgentError, CallTimedOut, DocumentGone, DocumentUnreadable
-from shared.model_client import Completion, Model
-from shared.prompts import work_prompt
+from shared.model_client import Model
+from shared.prompts import numbered, work_prompt
 from shared.sources.texts import text_at
 from shared.stored_names import document_blob
 from shared.stored_requests import StoredRequest, StoredRequests
-
-LOG = logging.getLogger("chorus.reading")
 
 TEXTS_AT_ONCE = 16
 
@@ -106,7 +104,8 @@ async def _answered(
 ) -> UnitReply:
     """What comes of asking the agent about all of them, in one call."""
     if len(materials) == 1:
-        reply = await _ask(model, call, request.agent, work_prompt(materials[0].text, materials[0].about))
+        prompt = work_prompt(materials[0].text, materials[0].about)
+        reply = await run_agent(model, _asked(call, request.agent, prompt))
         outputs: dict[int, JsonValue] = {} if reply.error else {1: reply.output}
     else:
         reply, outputs = await _ask_about_all(model, call, request.agent, materials)
@@ -127,24 +126,18 @@ async def _answered(
 
 
 def _shares(usage: Usage, count: int) -> list[Usage]:
-    return shares(usage, count) if count else []
+    return usage.shares(count) if count else []
 
 
 async def _ask_about_all(
     model: Model, call: UnitCall, agent: AgentSpec, materials: Sequence[Material]
 ) -> tuple[AgentReply, dict[int, JsonValue]]:
-    prompts = [work_prompt(text, about, number) for number, (_, about, text) in enumerate(materials, start=1)]
-    reply = await _ask(model, call, batch_agent(agent, len(materials)), batch_prompt(prompts), is_batch=True)
-    if reply.error is not None:
-        return reply, {}
-    found = await asyncio.to_thread(matched, len(materials), reply.output, agent.output_schema)
-    for note in [*(f"document {number}: {reason}" for number, reason in found.unanswered.items()), *found.notes]:
-        LOG.info("The batch %r of the run %r: %s", call.unit.name, call.folder.run_id, note)
-    return reply, found.answers
+    prompts = [numbered(work_prompt(text, about), number) for number, (_, about, text) in enumerate(materials, start=1)]
+    return await ask_about_all(model, _asked(call, agent, batch_prompt(prompts)), len(prompts))
 
 
-async def _ask(model: Model, call: UnitCall, agent: AgentSpec, prompt: str, *, is_batch: bool = False) -> AgentReply:
-    asked = AgentCall(
+def _asked(call: UnitCall, agent: AgentSpec, prompt: str) -> AgentCall:
+    return AgentCall(
         run_id=call.folder.run_id,
         branch=call.unit.name,
         attempt=call.attempt,
@@ -154,14 +147,6 @@ async def _ask(model: Model, call: UnitCall, agent: AgentSpec, prompt: str, *, i
         deadline=call.deadline,
         max_tokens=call.max_tokens,
     )
-    return await run_agent(model, asked, _checked_batch if is_batch else None)
-
-
-def _checked_batch(agent: AgentSpec, completion: Completion) -> tuple[JsonValue, str | None]:
-    """A batch's answer is repaired only if it is no list of answers: one that does not fit costs its document alone."""
-    del agent
-    value, violation = parsed(completion)
-    return value, violation or envelope_violation(value)
 
 
 async def _write(blobs: Blobs, folder: RunFolder, result: DocumentResult) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import batched
@@ -42,6 +43,8 @@ from shared.stored_names import (
     summary_blob,
 )
 from shared.stored_requests import StoredRequest, stored_request
+
+LOG = logging.getLogger("chorus.results")
 
 BLOCK_BYTES = 8 * 1024 * 1024
 BLOCKS_OF_A_PAGE = 1_000
@@ -189,7 +192,10 @@ class Pages(NamedTuple):
 
 
 async def finished_map(blobs: Blobs, given: FinishMap) -> FinishedMap:
-    """Make the two files of the pages' blocks, and write the manifest; the same again if repeated."""
+    """Make the two files of the pages' blocks, and write the manifest; the same again if repeated.
+
+    Works of a page that is gone have failed, and nobody knows their names.
+    """
     request = await found_request(blobs, given.folder, given.redrive_of)
     pages = await _all_pages(blobs, given, request.container)
     container = given.folder.container
@@ -198,12 +204,22 @@ async def finished_map(blobs: Blobs, given: FinishMap) -> FinishedMap:
     results = await _facts(blobs, container, results_blob(given.folder))
     failures = await _facts(blobs, container, failures_blob(given.folder))
     counted = given.tally or Tally(usage=pages.usage)
-    tally = counted.model_copy(update={"succeeded": results.lines, "failed": failures.lines})
+    failed = max(failures.lines, counted.succeeded + counted.failed - results.lines)
+    usage = counted.usage if given.redrive_of else _at_least(counted.usage, pages.usage)
+    tally = counted.model_copy(update={"succeeded": results.lines, "failed": failed, "usage": usage})
     manifest = _manifest(
         given, request, tally, {results_blob(given.folder): results, failures_blob(given.folder): failures}
     )
     await blobs.write(container, manifest_blob(given.folder), manifest.model_dump_json(indent=2).encode() + b"\n")
     return FinishedMap(files=_files(given.folder), tally=tally, missing=first_names(pages.missing))
+
+
+def _at_least(told: Usage, answered: Usage) -> Usage:
+    """What shards told, who may have ended without an account, but no less than the answers that are there have cost.
+
+    Those of a redrive say what they cost the runs before it.
+    """
+    return Usage(**{name: max(getattr(told, name), getattr(answered, name)) for name in Usage.model_fields})
 
 
 async def _all_pages(blobs: Blobs, given: FinishMap, source_container: str | None) -> Pages:
@@ -227,7 +243,11 @@ async def _summary(blobs: Blobs, given: FinishMap, number: int, source_container
 
 async def _left_open(blobs: Blobs, given: FinishMap, number: int, source_container: str | None) -> PageSummary:
     """The summary of a page that nobody closed: what is there counts, and of the other works is said why they end."""
-    page = (await found_page(blobs, given.folder, given.redrive_of, number)).page
+    try:
+        page = (await found_page(blobs, given.folder, given.redrive_of, number)).page
+    except DocumentGone as exc:
+        LOG.warning("Page %d of the run %r is lost: %s", number, given.folder.run_id, exc)
+        return PageSummary(number=number, succeeded=0, failed=0)
     works = [work for unit in page.units for work in unit.works]
     undecided = WorkFailure(name="", status=given.undecided.status, error=given.undecided.error)
     fallback = _told(undecided, source_container, given.ended_at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+from shared.batching import batch_agent
 from shared.blobs import Blobs
 from shared.contracts.agent import AgentSpec
 from shared.contracts.branch import Branch
@@ -63,8 +64,7 @@ async def estimate_stored(blobs: Blobs, request: MapReduceRequest) -> RunEstimat
     outputs += reduced.count * estimated_output_tokens(reducer) if reducer else 0
     inputs = mapped.input_tokens + reduced.input_tokens
     policy = request.policy.effective()
-    alone = works if request.batch_size > 1 else 0
-    agents, reducers = [agent] * (mapped.count + alone), [reducer] * reduced.count if reducer else []
+    agents, reducers = _agents_of_map(agent, works, request.batch_size), [reducer] * reduced.count if reducer else []
     return RunEstimate(
         pattern="map_reduce",
         branches=works,
@@ -121,6 +121,13 @@ def _map_of(request: MapReduceRequest, sizes: Sizes, works: int) -> Calls:
     text = sum(sizes.documents) + (works - len(sizes.documents)) * overlap
     instructions = estimated_input_tokens(request.map.with_defaults(request.defaults), "")
     return Calls(calls, calls * instructions + ceil(text / BYTES_PER_TOKEN))
+
+
+def _agents_of_map(agent: AgentSpec, works: int, batch_size: int) -> list[AgentSpec]:
+    """The agent of each call that may be needed: for each batch, and after it for each work alone."""
+    full, rest = divmod(works, batch_size)
+    batches = full + (rest > 1) if batch_size > 1 else 0
+    return [batch_agent(agent, batch_size)] * batches + [agent] * works
 
 
 def _reducer_of(request: MapReduceRequest) -> AgentSpec | None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Protocol
 
+from shared.contracts.base import MAX_TEXT_CHARS
 from shared.prompts import instructions_for
-from shared.tokens import estimated_tokens
+from shared.tokens import BYTES_PER_TOKEN, estimated_tokens
 
 if TYPE_CHECKING:
     from shared.contracts.agent import AgentSpec
 
 USUAL_OUTPUT_TOKENS = 500
 """Of an answer, before any is known."""
+MAX_BATCH_TOKENS = MAX_TEXT_CHARS // BYTES_PER_TOKEN
+"""Of the texts of a batch together; one alone may have more."""
 
 
 class Bounded(Protocol):

@@ -39,7 +39,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     ),
     "shared.scheduling": (
         "shared.scheduling", "shared.contracts", "shared.aggregation.completion", "shared.backoff", "shared.errors",
-        "shared.token_estimate",
+        "shared.prompts", "shared.token_estimate", "shared.tokens",
     ),
 }  # fmt: skip
 """What the modules of a package may import of our own; the longest name that fits a module counts."""

@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 
+from local_host.demo_storage import SOURCE, sample_blobs
 from samples.embed import EMBED, REQUESTS, embedded
 from shared import settings
 from shared.contracts.base import Contract
@@ -75,10 +76,28 @@ def test_the_refused_request_in_the_readme_is_refused_for_the_reasons_given() ->
     assert "Extra inputs are not permitted" in str(refused.value)
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in REQUESTS.glob("*.json")))
+STORED = sorted(path.name for path in REQUESTS.glob("*.json") if "source" in json.loads(path.read_text("utf-8")))
+CARRYING = sorted({path.name for path in REQUESTS.glob("*.json")} - {*STORED})
+
+
+@pytest.mark.parametrize("name", CARRYING)
 def test_each_sample_request_carries_the_sample_files_as_they_are(name: str) -> None:
     assert name in EMBED, f"samples/embed.py does not know {name!r}"
     assert (REQUESTS / name).read_text("utf-8") == embedded(name), "run: python samples/embed.py"
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_each_sample_request_over_storage_fits_its_contract_and_finds_its_documents(name: str) -> None:
+    request = MapReduceRequest.model_validate_json((REQUESTS / name).read_bytes(), strict=True)
+    source = request.source
+    assert source is not None
+    assert source.container == SOURCE
+    found = [blob for blob, _ in sample_blobs() if blob.startswith(source.prefix)]
+    assert len(found) == (40 if name == "invoices.json" else 1)
+
+
+def test_the_readme_shows_how_to_send_each_sample_request_over_storage() -> None:
+    assert {f"samples/requests/{name}" for name in STORED} <= {row[2] for row in table_below("example")}
 
 
 def test_the_log_analysis_request_fits_its_contract() -> None:

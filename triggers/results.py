@@ -19,7 +19,8 @@ from shared.contracts.branch import BranchError, BranchOutcome, Usage
 from shared.contracts.jury import StopFixed
 from shared.contracts.run import RunResult, reads_a_part
 from shared.contracts.voting import VotingRequest
-from triggers.calls import BranchCalls, status_after, utc
+from triggers.batches import outcomes_in
+from triggers.calls import status_after, utc
 from triggers.problems import Problem
 from triggers.shards import all_shards
 from triggers.stored_runs import put_together_in_storage, stored_request
@@ -77,8 +78,9 @@ def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunRe
     terminated = error.code == "terminated"
     ended_at = utc(run.state.last_updated_at)
     calls = calls_by_branch(run, children)
-    outcomes = outcomes_of(run, calls, error)
-    ours = [called.outcome(error, ended_at) for name, called in calls.items() if name.startswith("~")]
+    told = outcomes_in(calls, error, ended_at)
+    outcomes = outcomes_of(run, told, error)
+    ours = [outcome for name, outcome in told.items() if name.startswith("~")]
     judges, aggregation = (ours, []) if run.pattern == "voting" else ([], ours)
     last = [outcome for outcome in aggregation if not reads_a_part(outcome.name)]
     redrive = run.redrive
@@ -103,8 +105,8 @@ def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunRe
     )
 
 
-def outcomes_of(run: RunState, calls: Mapping[str, BranchCalls], error: BranchError) -> list[BranchOutcome]:
-    """An outcome for each branch of the request, in its order; `error` is that of the run.
+def outcomes_of(run: RunState, told: Mapping[str, BranchOutcome], error: BranchError) -> list[BranchOutcome]:
+    """An outcome for each branch of the request, in its order: what its calls `told`, or the `error` of the run.
 
     Of a vote that asks its voters in waves, only for those who were asked.
     """
@@ -114,12 +116,12 @@ def outcomes_of(run: RunState, calls: Mapping[str, BranchCalls], error: BranchEr
     def outcome_of(name: str) -> BranchOutcome:
         if name in reused:
             return reused[name]
-        if name in calls:
-            return calls[name].outcome(error, ended_at)
+        if name in told:
+            return told[name]
         return BranchOutcome(name=name, status=status_after(error), error=error, started_at=ended_at, ended_at=ended_at)
 
     request = run.request
     names = [branch.name for branch in branches_of(request)] if request else []
     if isinstance(request, VotingRequest) and not isinstance(request.effective_stop, StopFixed):
-        names = [name for name in names if name in reused or name in calls]
+        names = [name for name in names if name in reused or name in told]
     return [outcome_of(name) for name in names]

@@ -22,7 +22,7 @@ from triggers.answers import answer, answering_problems, api_root, polling
 from triggers.bodies import parsed
 from triggers.problems import Problem
 from triggers.results import result_json, result_of
-from triggers.shards import running_shards
+from triggers.shards import shards_going
 from triggers.storage import with_storage
 from triggers.stored_runs import stored_request, view_of_stored
 from triggers.views import RunState, child_states, view_of, view_of_result
@@ -70,7 +70,7 @@ async def view_run(req: func.HttpRequest, client: DurableFunctionsClient) -> fun
         return answer(HTTPStatus.OK, view_of_result(await result_of(client, run)))
     now = datetime.now(UTC)
     if stored_request(run):
-        return answer(HTTPStatus.OK, view_of_stored(run, await running_shards(client, run.id), now))
+        return answer(HTTPStatus.OK, view_of_stored(run, await shards_going(client, run.state), now))
     return answer(HTTPStatus.OK, view_of(run, await child_states(client, run.id), now))
 
 

@@ -5,14 +5,15 @@ A shard counts the works of its page: in its custom status while it goes on, in 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from activities.names import SHARD, children_prefix
+from activities.names import SHARD, children_prefix, shards_prefix
 from shared.contracts.base import Contract, restored
 from shared.contracts.branch import Usage
 from shared.contracts.work import MAP_STAGE, ShardInput, ShardResult, Stage
@@ -23,9 +24,14 @@ if TYPE_CHECKING:
 
 
 class Told(Contract):
-    """What a run or a shard tells of its works in its custom status; a run, of the shards that have ended."""
+    """What a run or a shard tells of its works in its custom status; a run, of the shards that have ended.
+
+    The ids of the `stage`'s shards that it does not tell of end with those `going`.
+    """
 
     phase: str | None = None
+    stage: str | None = None
+    going: list[str] = Field(default_factory=list[str])
     total: int = 0
     succeeded: int = 0
     failed: int = 0
@@ -50,6 +56,19 @@ async def running_shards(client: DurableFunctionsClient, run_id: str) -> list[Or
     from durabletask.client import OrchestrationStatus
 
     return await _shards(client, run_id, [OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED])
+
+
+async def shards_going(client: DurableFunctionsClient, run: OrchestrationState) -> list[OrchestrationState]:
+    """The shards that `run` does not tell of itself, also those that have ended since."""
+    told = Told.by(run)
+    if told.stage is None or not told.going:
+        return []
+    running = await running_shards(client, run.instance_id)
+    ids = {shards_prefix(run.instance_id, told.stage) + end for end in told.going}
+    found = [shard for shard in running if shard.instance_id in ids]
+    left = ids.difference(shard.instance_id for shard in found)
+    others = await asyncio.gather(*(client.get_orchestration_state(shard) for shard in sorted(left)))
+    return [*found, *(shard for shard in others if shard is not None)]
 
 
 async def all_shards(client: DurableFunctionsClient, run_id: str) -> list[OrchestrationState]:

@@ -35,7 +35,7 @@ def view_of_stored(run: RunState, shards: Sequence[OrchestrationState], now: dat
     """A run in storage that goes on, from its own custom status and that of the `shards` at work."""
     told = Told.by(run.state)
     is_reading = run.phase == "branches"
-    reading = [Told.by(shard.state) for tries in pages_of(shards).values() for shard in tries] if is_reading else []
+    reading = [_told_at_last(shard) for tries in pages_of(shards).values() for shard in tries] if is_reading else []
     succeeded, failed, reused = (sum(each) for each in zip(_ended(told), *map(_ended, reading), strict=True))
     done = succeeded + failed
     progress = Progress(

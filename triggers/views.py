@@ -18,6 +18,7 @@ from shared.contracts.branch import BranchOutcome, Usage
 from shared.contracts.policy import RunPolicy
 from shared.contracts.run import BranchView, Counts, Pattern, Phase, Progress, Redrive, RunInput, RunResult, RunView
 from shared.task_hub import ENDED
+from triggers.batches import views_of
 from triggers.calls import BranchCalls, utc
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def view_of(run: RunState, children: Sequence[OrchestrationState], now: datetime
     status: dict[str, Any] = json.loads(run.state.serialized_custom_status or "null") or {}
     request, redrive = run.request, run.redrive
     taken_over = [_outcome_view(outcome) for outcome in redrive.reused] if redrive else []
-    own = [calls.view() for calls in calls_by_branch(run, children).values()]
+    own = views_of(calls_by_branch(run, children))
     branches = [*taken_over, *own]
     counted = [branch for branch in branches if not branch.name.startswith("~")]
     asked = len(branches_of(request)) if request and "total" not in status else len(counted)

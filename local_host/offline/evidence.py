@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from local_host.offline.extractive import NOTHING, PROMPT_WORDS, heeded_smells, pick, rank
+from local_host.offline.forms import NUMBER_WORDS, PARTIES, Forms
 from local_host.offline.lexicon import domains_of
 from local_host.offline.material import Material
 from local_host.offline.text import STOPWORDS, WORD, Unit, content_stems, stem, stems
@@ -26,6 +27,7 @@ QUOTING_WORDS = word_set(
 MAX_PHRASE_WORDS = 8
 MIN_TERM_LENGTH = 3
 NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:[.,]\d{3})*(?:\.\d+)?(?![\w-])")
+ISO_DATE = "YYYY-MM-DD"
 CLAUSE_END = re.compile(r"[,;:](?=\s|$)|[()—–]|\s-\s|\b(?:because|which|while|although|whereas|when|so that)\b")
 SPLIT_NAME = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+")
 
@@ -73,6 +75,11 @@ class Evidence:
     def findings(self) -> list[Unit]:
         """The most telling units, unlike each other, best first."""
         return pick(self.units, self.scores, MAX_FINDINGS)
+
+    @cached_property
+    def forms(self) -> Forms:
+        """The material as one that states values beside labels."""
+        return Forms(self.material.text)
 
     @cached_property
     def terms(self) -> list[str]:
@@ -155,6 +162,23 @@ class Evidence:
             if found.strip():
                 yield found.strip()
 
+    def on_form(self, place: Place) -> Iterator[str]:
+        """What a form states beside a label for this place: a date, a company, a number of its own."""
+        words = set(place.words)
+        if place.focus is not None:
+            return
+        if "date" in words or ISO_DATE in place.hint:
+            yield from self.forms.dates(place.words)
+        elif words & PARTIES:
+            yield from self.forms.parties(place.words)
+        elif words & NUMBER_WORDS:
+            yield from self.forms.identifiers(place.words)
+
+    def amounts(self, place: Place) -> Iterator[float]:
+        """Amounts that a form states beside a label for this place."""
+        if place.focus is None:
+            yield from self.forms.amounts(place.words)
+
     def names(self, place: Place) -> Iterator[str]:
         """Names of what a value comes from: the blocks' names, the one of this place first."""
         focus = self.unit(place)
@@ -215,6 +239,8 @@ class Evidence:
         ranked = rank_options(options, self.ballot(place))
         if place.focus is None:
             said = next(self.stated(place), "").casefold()
+            if not said and "currency" in place.words:
+                said = (self.forms.currency(options) or "").casefold()
             ranked.sort(key=lambda index: options[index].casefold() != said)
         return ranked
 

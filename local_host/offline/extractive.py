@@ -55,6 +55,11 @@ WANTED_COUNT = re.compile(
 WANTED_WORDS = re.compile(r"\b(?P<count>\d{1,4})\s+words\b", re.IGNORECASE)
 
 
+# A block of this name is an answer that was made from others, which it names: `a to f`, with `c: …` in it.
+RANGE_NAME = re.compile(r"\S+ to \S+")
+NAMED = re.compile(r"(?:\S+ to )?\S+: ")
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """The form that the task asks for."""
@@ -206,11 +211,18 @@ def _within_words(units: list[Unit], max_words: int | None) -> list[Unit]:
 
 
 def _labelled(unit: Unit, material: Material) -> str:
-    label = f"{unit.block}: " if unit.block and len(material.blocks) > 1 else ""
+    label = _label(unit, material)
     smells = heeded_smells(unit, domains_of(content_stems(material.task)))
     if smells and "`" not in unit.text:
         return f"{label}{smells[0].label} (line {unit.line}): `{unit.text}`"
     return label + unit.text
+
+
+def _label(unit: Unit, material: Material) -> str:
+    """The name of the block that a unit is from, unless there is one block only, or the unit tells where it is from."""
+    if not unit.block or len(material.blocks) == 1 or (RANGE_NAME.fullmatch(unit.block) and NAMED.match(unit.text)):
+        return ""
+    return f"{unit.block}: "
 
 
 def _paragraphs(units: list[Unit], material: Material) -> str:
@@ -218,8 +230,7 @@ def _paragraphs(units: list[Unit], material: Material) -> str:
     for unit in units:
         by_block.setdefault(unit.block, []).append(unit)
     paragraphs = []
-    for name, said in by_block.items():
+    for said in by_block.values():
         glue = "\n" if said[0].is_line else " "
-        label = f"{name}: " if name and len(material.blocks) > 1 else ""
-        paragraphs.append(label + glue.join(unit.text for unit in said))
+        paragraphs.append(_label(said[0], material) + glue.join(unit.text for unit in said))
     return "\n\n".join(paragraphs)

@@ -176,7 +176,7 @@ NO = word_set("no n disagree")
 LOG_LEVELS: dict[str, float] = {
     "fatal": 1.0, "critical": 1.0, "panic": 1.0, "error": 0.9, "err": 0.9, "exception": 0.9, "traceback": 0.9,
     "warn": 0.6, "warning": 0.6, "failed": 0.6, "denied": 0.6, "timeout": 0.6, "refused": 0.6,
-    "info": -0.2, "debug": -0.4, "trace": -0.4,
+    "info": -0.2, "log": -0.2, "debug": -0.4, "trace": -0.4,
 }  # fmt: skip
 
 

@@ -25,6 +25,8 @@ QUESTION_TAGS = ("question",)
 OPTION_TAGS = ("options",)
 # What scores are asked for is told once more by the schema of the answer.
 CRITERIA_TAGS = ("criteria",)
+# How much of a whole the blocks are: told to a reader, and no material.
+SCOPE_TAGS = ("scope",)
 # Names of what the prompt lacks, one a line.
 MISSING_TAGS = ("missing",)
 TASK_TAGS = ("task", "instructions")
@@ -56,7 +58,7 @@ class Block:
         if self.text[:1] in ("{", "["):
             try:
                 return split_units("\n\n".join(_leaves(json.loads(self.text), "")), self.name)
-            except ValueError:
+            except (ValueError, RecursionError):
                 pass
         return split_units(self.text, self.name)
 
@@ -106,7 +108,7 @@ def read_material(instructions: str, user_input: str) -> Material:
     blocks = [
         Block(_name(tag, attributes), text, _number(attributes))
         for tag, attributes, text in found
-        if tag not in (*QUESTION_TAGS, *OPTION_TAGS, *CRITERIA_TAGS, *TASK_TAGS, *MISSING_TAGS)
+        if tag not in (*QUESTION_TAGS, *OPTION_TAGS, *CRITERIA_TAGS, *SCOPE_TAGS, *TASK_TAGS, *MISSING_TAGS)
     ]
     is_bare = bool(found) and not blocks
     if not found:

@@ -84,10 +84,10 @@ def strings(conjuncts: Conjuncts, place: Place, evidence: Evidence) -> Iterator[
     formats = [c["format"] for c in conjuncts if "format" in c]
     patterns = [c["pattern"] for c in conjuncts if "pattern" in c]
     for name in formats:
-        yield from _formatted(name, evidence)
+        yield from _formatted(name, place, evidence)
     if patterns:
         yield from _spelt(patterns, bounds, evidence)
-    for text in _told(place, evidence):
+    for text in chain(evidence.on_form(place), _told(place, evidence)):
         yield fitted(text, bounds)
     yield from (fitted(sentence, bounds) for sentence in evidence.sentences(place)[:12])
     stamp = hashlib.sha256(repr(place.words).encode()).hexdigest()
@@ -136,8 +136,10 @@ def _told(place: Place, evidence: Evidence) -> Iterator[str]:
         yield evidence.summary()
 
 
-def _formatted(name: str, evidence: Evidence) -> Iterator[str]:
+def _formatted(name: str, place: Place, evidence: Evidence) -> Iterator[str]:
     text = evidence.material.text
+    if name == "date" and place.focus is None:
+        yield from evidence.forms.dates(place.words)
     if name in FOUND_BY_FORMAT:
         yield from FOUND_BY_FORMAT[name].findall(text)[:8]
     if name == "date-time":
@@ -183,6 +185,7 @@ def numeric_bounds(conjuncts: Conjuncts) -> tuple[float, float]:
 
 def _wanted_numbers(place: Place, evidence: Evidence, low: float, high: float) -> Iterator[float]:
     words = set(place.words)
+    yield from evidence.amounts(place)
     bottom, top = (low if math.isfinite(low) else 0.0), (high if math.isfinite(high) else 1.0)
     if words & CONFIDENCE_WORDS:
         share = 0.5 + abs(evidence.concern(place)) / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -18,6 +19,9 @@ BranchName = Annotated[
 
 A caller's has neither `+` nor `~`, so none collides with another.
 """
+
+BATCH_PREFIX = "~batch-"
+"""What the names of calls for several branches start with."""
 
 BranchStatus = Literal["succeeded", "failed", "timed_out", "cancelled"]
 
@@ -38,6 +42,50 @@ class Usage(Contract):
             total_tokens=self.total_tokens + other.total_tokens,
         )
 
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(
+            model_calls=self.model_calls - other.model_calls,
+            input_tokens=self.input_tokens - other.input_tokens,
+            output_tokens=self.output_tokens - other.output_tokens,
+            total_tokens=self.total_tokens - other.total_tokens,
+        )
+
+    def shares(self, count: int) -> list[Usage]:
+        """What each of `count` cost of what was spent for all of them: nearly alike, and the sum is exact.
+
+        What cannot be divided is the first one's.
+        """
+        rest = self.total_tokens - self.input_tokens - self.output_tokens
+        calls, inputs = _divided(self.model_calls, count), _divided(self.input_tokens, count)
+        outputs, others = _divided(self.output_tokens, count), _divided(rest, count)
+        return [
+            Usage(model_calls=call, input_tokens=said, output_tokens=told, total_tokens=said + told + other)
+            for call, said, told, other in zip(calls, inputs, outputs, others, strict=True)
+        ]
+
+
+def _divided(amount: int, count: int) -> Sequence[int]:
+    share, rest = divmod(amount, count)
+    return [share + rest, *[share] * (count - 1)]
+
+
+def costs_of_batch(names: Sequence[str], answered: Sequence[str], answering: Usage, others: Usage) -> dict[str, Usage]:
+    """What each of a batch's branches has cost: the `answering` call those that it `answered`, the `others` all."""
+    costs = dict(zip(names, others.shares(len(names)), strict=True))
+    for name, share in zip(answered, answering.shares(len(answered)) if answered else [], strict=True):
+        costs[name] += share
+    return costs
+
+
+def is_empty(value: list[str]) -> bool:
+    """Whether a list is left out of the JSON: what only batches have, other branches do not speak of."""
+    return not value
+
+
+def is_none(value: object) -> bool:
+    """The same for a value."""
+    return value is None
+
 
 class BranchError(Contract):
     """Why a call or a branch did not succeed. `code` is stable; see `shared/errors.py` for all of them."""
@@ -49,11 +97,16 @@ class BranchError(Contract):
 
 
 class Branch(Contract):
-    """One agent and the prompt that it gets."""
+    """One agent and the prompt that it gets.
+
+    A call for several branches, a `batch`, is told of as if it were for one: `batch` has their names, in the order of
+    the numbers that the prompt gives them, and `agent` is the agent of each.
+    """
 
     name: BranchName
     agent: AgentSpec
     prompt: str
+    batch: Annotated[list[BranchName], Field(exclude_if=is_empty)] = Field(default_factory=list[str])
 
     @property
     def weight(self) -> int:
@@ -84,7 +137,10 @@ class AttemptInput(Contract):
 
 
 class AttemptOutcome(Contract):
-    """What came of one call for a branch; `retry_after_s` is the wait that the service asked for."""
+    """What came of one call for a branch; `retry_after_s` is the wait that the service asked for.
+
+    The output of a batch's call has the answers by the names of their branches, of those alone that it answered.
+    """
 
     status: BranchStatus
     output: JsonValue = None
@@ -100,7 +156,7 @@ class AttemptOutcome(Contract):
 class AgentCall(Contract):
     """The input of the activity `call_agent`: one attempt, to be over by `deadline`, for the orchestration `instance`.
 
-    An answer that needs a repair gets none once it has cost `max_tokens`.
+    An answer that needs a repair gets none once it has cost `max_tokens`. `batch` is the branch's.
     """
 
     run_id: str
@@ -111,10 +167,14 @@ class AgentCall(Contract):
     prompt: str
     deadline: datetime
     max_tokens: int | None = None
+    batch: Annotated[list[BranchName], Field(exclude_if=is_empty)] = Field(default_factory=list[str])
 
 
 class AgentReply(Contract):
-    """The output of the activity `call_agent`: an output or an error, and what it cost either way."""
+    """The output of the activity `call_agent`: an output or an error, and what it cost either way.
+
+    For a batch, the output is that of an `AttemptOutcome`.
+    """
 
     output: JsonValue = None
     error: BranchError | None = None
@@ -135,7 +195,8 @@ class BranchOutcome(Contract):
 
     `output` is text, or a value that fits the agent's `output_schema`. `truncated` says that the text hit
     `max_output_tokens`. `attempts` counts the first call and its retries, `hedges` the calls beside them;
-    `usage` counts them all.
+    `usage` counts them all. `batch` names the call that decided it together with other branches; of the usage of such
+    calls it has a share, and the shares' sum is exact.
     """
 
     name: BranchName
@@ -149,6 +210,7 @@ class BranchOutcome(Contract):
     truncated: bool = False
     started_at: datetime
     ended_at: datetime
+    batch: Annotated[BranchName | None, Field(exclude_if=is_none)] = None
 
     @property
     def succeeded(self) -> bool:

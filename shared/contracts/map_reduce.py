@@ -53,7 +53,8 @@ class MapReduceRequest(Contract):
     """`POST /api/map-reduce`: the `map` agent reads each document, `reduce` makes one answer of all of its outputs.
 
     Documents come with the request, or from a `source` in Blob Storage. With a source or a `sink` the run works in
-    storage: outputs are written there, and one call of the agent may read `batch_size` documents.
+    storage: outputs are written there. One call of the map agent may read `batch_size` documents or parts, and gives
+    each an answer of its own.
     `reduce` is a way to reduce, or an agent alone, which reads all outputs in one call if they fit.
     `chunks` are the parts of the documents that do not fit into the size of `split`, in order. No caller gives them:
     they are found when a request comes in and stay with it in history, so that a replay, a view and a redrive have the
@@ -79,8 +80,6 @@ class MapReduceRequest(Contract):
     def _is_consistent(self, info: ValidationInfo) -> Self:
         if bool(self.documents) == (self.source is not None) and info.context is not TRUSTED:
             raise misfit("documents", "give documents, or a source to read them from, and not both")
-        if self.batch_size > 1 and not self.in_storage:
-            raise misfit("batch_size", "a batch needs a run that works in storage; give a source or a sink")
         if twice := repeated([document.id for document in self.documents]):
             raise misfit("documents", f"document ids must be unique; repeated: {', '.join(twice)}")
         request = self

@@ -93,8 +93,8 @@ ENDED_BEFORE = Undecided(
 class FinishMap(Contract):
     """The input of `finish_map`: the account of the run so far.
 
-    `documents` are those of the plan, `tally` what the shards counted: its `usage` and `reused` are taken over, its
-    other counts are not, because the files have them. `undecided` is said of works that no shard decided. `status` is
+    `documents` are those of the plan, `tally` what the shards counted: `usage`, `reused` and the number of works are
+    taken over; what came of them, the files have. `undecided` is said of works that no shard decided. `status` is
     the run's, if it is known so early.
     """
 

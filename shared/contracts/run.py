@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from shared.contracts.base import Contract
-from shared.contracts.branch import BranchError, BranchOutcome, BranchStatus, Usage
+from shared.contracts.branch import BranchError, BranchOutcome, BranchStatus, Usage, is_none
 from shared.contracts.decision import VotingOutput
 from shared.contracts.map_reduce import MapReduceOutput
 from shared.contracts.policy import RunPolicy
@@ -35,11 +35,6 @@ CompletionReason = Literal[
 PatternOutput = Annotated[
     SectioningOutput | VotingOutput | MapReduceOutput | StoredReduction, Field(discriminator="kind")
 ]
-
-
-def is_none(value: object) -> bool:
-    """Whether a field is left out of the JSON: what only runs in storage have, others do not speak of."""
-    return value is None
 
 
 class Planned(Contract):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from shared.contracts.branch import BranchError, BranchOutcome, BranchStatus, Usage
 from shared.contracts.policy import Interruption
@@ -21,6 +21,14 @@ CUT_SHORT: dict[Interruption, tuple[BranchStatus, str]] = {
 
 ABANDONED_CALL = Usage(model_calls=1)
 """What a call counts for whose account never came: it was made, its tokens are not known."""
+
+
+class End(TypedDict):
+    """The end of a run: when it would have been at the latest and when it was, and what cut it short, if anything."""
+
+    run_deadline: datetime
+    cut_by: Interruption | None
+    now: datetime
 
 
 def outcome_of(

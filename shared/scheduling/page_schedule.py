@@ -1,7 +1,7 @@
 """The schedule of a shard: units of one page, in places that shards of the same stage pass to one another.
 
-To what every schedule does it adds what units need: a batch of which works are left is divided, a call that never
-returns is given up, and the sums are those of the whole stage, as far as they are known here. They always are where
+To what every schedule with batches does it adds what units need: a call that never returns is given up, and the sums
+are those of the whole stage, as far as they are known here. They always are where
 work begins: what shards before this one have come to arrives with their places. Shards after this one are not known
 here, and what is certain with fewer failures, successes or tokens is certain with more.
 """
@@ -15,25 +15,18 @@ from typing import override
 
 from shared.contracts.branch import Usage
 from shared.contracts.policy import Interruption, RunPolicy
-from shared.contracts.work import Account, Stage, Tally, Unit, Work, WorkFailure
-from shared.errors import ModelNotFound, NotAllowed, NotAuthenticated, NotConfigured, QuotaExhausted, StorageForbidden
+from shared.contracts.work import Account, Stage, Tally, Unit, WorkFailure
 from shared.scheduling.accounts import ABANDONED_CALL, fate_of
+from shared.scheduling.batch_schedule import BatchSchedule, leaves_all
 from shared.scheduling.budget import Budget
 from shared.scheduling.record import Call, Record, Report
-from shared.scheduling.schedule import Schedule
 from shared.scheduling.unit_job import UnitJob, overdue
 
 EXPIRY_GRACE_S = 5.0
 """After its deadline a call is late; so much later it is lost with its worker, because a call ends itself in time."""
 
-SAME_FOR_EACH = {
-    error.code
-    for error in (ModelNotFound, NotAllowed, NotAuthenticated, NotConfigured, QuotaExhausted, StorageForbidden)
-}
-"""Permanent errors that are not about the documents: a batch that meets one is not divided."""
 
-
-class PageSchedule(Schedule[UnitJob]):
+class PageSchedule(BatchSchedule[UnitJob]):
     """The calls of one shard, which has some `places` of the stage's `max_concurrency`."""
 
     def __init__(self, policy: RunPolicy, stage: Stage, *, run_deadline: datetime, spent_tokens: int, key: str) -> None:
@@ -43,7 +36,6 @@ class PageSchedule(Schedule[UnitJob]):
         self.places = 0
         self._stage = stage
         self._before = Account()
-        self._divided: set[str] = set()
         self._expiries: list[tuple[datetime, int, Call[UnitJob]]] = []
         self._works = 0
         self._reused = 0
@@ -100,12 +92,12 @@ class PageSchedule(Schedule[UnitJob]):
 
     # --- What the shard hears ---
 
-    def open(self, units: Sequence[Unit], *, reused: int) -> None:
-        """The page has these units; so many other works of it have their answers."""
+    def open(self, units: Sequence[Unit], *, answered: int, are_reused: bool = True) -> None:
+        """The page has these units; other works of it have their answers, from an earlier run if `are_reused`."""
         jobs = [UnitJob(unit, self._stage.base_tokens, self._stage.max_output_tokens) for unit in units]
-        self._reused += reused
-        self._works += reused + sum(job.weight for job in jobs)
-        self.add(jobs, reused=reused)
+        self._reused += answered if are_reused else 0
+        self._works += answered + sum(job.weight for job in jobs)
+        self.add(jobs, reused=answered)
 
     def absorb(self, account: Account) -> None:
         """What the shards before this one have come to; an account that is older than the last changes nothing.
@@ -184,7 +176,7 @@ class PageSchedule(Schedule[UnitJob]):
 
     def _failures_of(self, record: Record[UnitJob], cut_by: Interruption | None) -> Iterator[WorkFailure]:
         job = record.branch
-        if job.name in self._divided:
+        if job.name in self.divided:
             return
         status, error = fate_of(record, run_deadline=self._run_deadline, cut_by=cut_by)
         if error is None:
@@ -235,32 +227,10 @@ class PageSchedule(Schedule[UnitJob]):
         super().ended(call, report, now)
 
     @override
-    def _judge(self, call: Call[UnitJob], report: Report, now: datetime) -> None:
-        """A batch of which works are left is divided: one document must not cost the others their answers."""
-        record, works = call.record, call.record.branch.unit.works
-        if len(works) > 1 and (left := _left(report, works)):
-            self._divide(record, left, report)
+    def _left(self, record: Record[UnitJob], report: Report) -> Sequence[UnitJob]:
+        works = record.branch.unit.works
+        if report["status"] == "succeeded":
+            left = [work for work in works if work.name in report["unanswered"]]
         else:
-            super()._judge(call, report, now)
-
-    def _divide(self, record: Record[UnitJob], left: Sequence[Work], report: Report) -> None:
-        """Each work that is left is called alone, with attempts and time of its own."""
-        self._divided.add(record.branch.name)
-        record.last = report
-        self._successes += record.branch.weight - len(left)
-        self._decide(record, succeeded=False)
-        self.add(record.branch.singles(list(left), len(record.calls)))
-
-    @override
-    def _count(self, record: Record[UnitJob], *, succeeded: bool) -> None:
-        if record.branch.name not in self._divided:
-            super()._count(record, succeeded=succeeded)
-
-
-def _left(report: Report, works: Sequence[Work]) -> list[Work]:
-    """The works of a batch that its call has left to be called alone."""
-    if report["status"] == "succeeded":
-        return [work for work in works if work.name in report["unanswered"]]
-    error = report["error"]
-    is_theirs = report["status"] == "failed" and not error["retriable"] and error["code"] not in SAME_FOR_EACH
-    return list(works) if is_theirs else []
+            left = works if leaves_all(report) else []
+        return record.branch.singles(left, len(record.calls))

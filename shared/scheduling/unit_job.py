@@ -16,13 +16,13 @@ from shared.scheduling.record import Report
 class UnitJob:
     """A work, or a batch of them, that one call is about.
 
-    `base_tokens` are those that each call of the stage has beside its works; `calls_before` were made for the batch
-    that the work was in.
+    `base_tokens` are those that each call of the stage has beside its works, `max_answer_tokens` the bound of one
+    answer; `calls_before` were made for the batch that the work was in.
     """
 
     unit: Unit
     base_tokens: int = 0
-    max_output_tokens: int | None = None
+    max_answer_tokens: int | None = None
     calls_before: int = 0
 
     @property
@@ -35,6 +35,11 @@ class UnitJob:
         """Its works."""
         return len(self.unit.works)
 
+    @property
+    def max_output_tokens(self) -> int | None:
+        """As much as all of its answers may have."""
+        return self.max_answer_tokens and self.max_answer_tokens * self.weight
+
     def estimated_input_tokens(self) -> int:
         """About how many input tokens a call for it has."""
         return self.base_tokens + sum(work.tokens for work in self.unit.works)
@@ -46,7 +51,7 @@ class UnitJob:
             UnitJob(
                 unit=Unit(name=f"{self.name}.{numbers[work.name]}", works=[work]),
                 base_tokens=self.base_tokens,
-                max_output_tokens=self.max_output_tokens,
+                max_answer_tokens=self.max_answer_tokens,
                 calls_before=self.calls_before + calls,
             )
             for work in works

@@ -67,6 +67,21 @@ async def test_the_activity_takes_and_gives_json(offline: OfflineModel) -> None:
     assert offline.calls == 1
 
 
+async def test_a_batch_s_answers_have_the_names_of_its_branches(offline: OfflineModel) -> None:
+    texts = {"a": "The disk is full.", "b": "A fan."}
+    prompt = "\n\n".join(
+        f'<document number="{number}" id="{name}">\n{text}\n</document>'
+        for number, (name, text) in enumerate(texts.items(), start=1)
+    )
+    given = call(prompt).model_copy(update={"batch": ["a", "b"]}).model_dump(mode="json")
+
+    reply = await call_agent(given, NO_CLIENT)
+
+    assert list(reply["output"]) == ["a", "b"]
+    assert ("disk" in reply["output"]["a"], "fan" in reply["output"]["b"]) == (True, True)
+    assert (offline.calls, reply["usage"]["model_calls"]) == (1, 1)
+
+
 async def test_a_failure_of_the_model_is_data(offline: OfflineModel) -> None:
     reply = await call_agent(call("x [[fault:unauthorized]]").model_dump(mode="json"), NO_CLIENT)
 

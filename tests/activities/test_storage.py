@@ -42,7 +42,7 @@ def test_each_loop_has_one_client_for_the_same_settings(
         await blobs.write(container, "a", b"here")
         assert await blobs.read(container, "a") == b"here"
         assert shared_blobs() is blobs
-        await blobs.close()  # type: ignore[attr-defined]
+        await blobs.close()
         return blobs
 
     first, second = asyncio.run(used()), asyncio.run(used())

@@ -79,9 +79,9 @@ def counts(result: JSON) -> JSON:
 
 
 @asynccontextmanager
-async def running_stored(**env: str) -> AsyncGenerator[Stored]:
-    """The app with storage; `documents` may be read and `results` written."""
-    with running_azurite() as azurite:
+async def running_stored(*, in_memory: bool = True, **env: str) -> AsyncGenerator[Stored]:
+    """The app with storage; `documents` may be read and `results` written. In memory it is lost by a stop."""
+    with running_azurite(in_memory=in_memory) as azurite:
         settings = {
             "CHORUS_STORAGE": azurite.connection_string,
             "CHORUS_SOURCE_CONTAINERS": SOURCE,

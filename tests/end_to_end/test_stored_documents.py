@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.end_to_end.conftest import verdict
+from tests.end_to_end.conftest import JSON, verdict
 from tests.end_to_end.stored import SINK, SOURCE, Stored, counts, request, running_stored
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -140,6 +140,16 @@ async def test_the_view_tells_progress_and_the_result_is_small(stored: Stored) -
     view = await stored.chorus.until(run_id, lambda view: view["progress"]["done"] > 20 or view["phase"] == "done")
     assert view["progress"]["total"] == 300
     assert view["branches"] == []
+    seen: list[tuple[int, int]] = []
+
+    def is_done(view: JSON) -> bool:
+        assert view["progress"]["done"] <= view["progress"]["total"]
+        seen.append((view["progress"]["done"], view["usage"]["total_tokens"]))
+        return view["phase"] == "done"
+
+    await stored.chorus.until(run_id, is_done)
+    done, tokens = zip(*seen, strict=True)
+    assert (list(done), list(tokens)) == (sorted(done), sorted(tokens)), "what was counted once stays counted"
     result = await stored.chorus.result(run_id)
     assert verdict(result) == ("succeeded", "all_completed")
     assert len(json.dumps({**result, "output": None})) < 5_000

@@ -20,7 +20,7 @@ OUTAGE_S = 5.0
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stored() -> AsyncIterator[Stored]:
-    async with running_stored() as running:
+    async with running_stored(in_memory=False) as running:
         yield running
 
 

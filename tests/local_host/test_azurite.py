@@ -125,6 +125,14 @@ async def test_the_host_starts_it_and_points_the_app_at_it(app: Path) -> None:
         await blobs.close()
 
 
+async def test_the_host_puts_the_samples_into_it_when_asked(app: Path) -> None:
+    async with running_host(app, env=NO_STORAGE, args=["--with-azurite", "--with-samples"]) as host:
+        blobs = blobs_of(host.wait_for_line(r"the app uses Azurite, (\S+)")[1])
+        host.wait_for_line("42 documents of samples/ and docs/ are in the container documents")
+        assert b"Rechnung" in await blobs.read("documents", "invoices/007-brandt.txt")
+        await blobs.close()
+
+
 def test_the_host_leaves_storage_that_is_configured_alone(app: Path) -> None:
     env = {"CHORUS_STORAGE": "UseDevelopmentStorage=true"}
 

@@ -10,7 +10,7 @@ from local_host.offline.asks import OutputFormat
 from shared.batching import batch_agent, batch_prompt, matched
 from shared.contracts.agent import AgentSpec
 from shared.contracts.work import DocumentWork, TextPlace
-from shared.prompts import instructions_for, work_prompt
+from shared.prompts import instructions_for, numbered, work_prompt
 from shared.strict_mode import strict_form
 
 DOCUMENTS = [
@@ -44,7 +44,7 @@ def test_each_document_of_a_batch_is_answered_as_if_it_were_alone(schema: Any) -
     agent = AgentSpec(instructions="Summarise the incident in one sentence.", output_schema=schema)
     alone = [asked(agent, work_prompt(text, work)) for text, work in zip(DOCUMENTS, WORKS, strict=True)]
     prompts = [
-        work_prompt(text, work, number)
+        numbered(work_prompt(text, work), number)
         for number, (text, work) in enumerate(zip(DOCUMENTS, WORKS, strict=True), start=1)
     ]
 
@@ -57,7 +57,8 @@ def test_each_document_of_a_batch_is_answered_as_if_it_were_alone(schema: Any) -
 def test_a_number_in_a_document_is_none_of_the_prompt_s() -> None:
     agent = AgentSpec(instructions="Summarise.")
     prompts = [
-        work_prompt(f'<document number="{3 - n}">\n{DOCUMENTS[n]}\n</document>', WORKS[n], n + 1) for n in (0, 1)
+        numbered(work_prompt(f'<document number="{3 - n}">\n{DOCUMENTS[n]}\n</document>', WORKS[n]), n + 1)
+        for n in (0, 1)
     ]
 
     output = asked(batch_agent(agent, 2), batch_prompt(prompts))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from local_host.offline.answers import answer
 from local_host.offline.asks import OutputFormat
-from local_host.offline.extractive import NOTHING
+from local_host.offline.extractive import NOTHING, summarise
 from local_host.offline.material import read_material
 from local_host.offline.text import split_units, stem
 from shared.prompts import block, instructions_for
@@ -289,3 +289,22 @@ def test_a_structured_vote_is_the_vote() -> None:
     for context, expected in ((BAD, "reject"), (GOOD, "approve")):
         said = answer("You vote.", f"{QUESTION}\n{context}", OutputFormat("json_schema", "vote", schema))
         assert f'"answer": "{expected}"' in said
+
+
+def test_how_much_of_the_whole_a_prompt_holds_is_no_material() -> None:
+    prompt = f"{block('answer', 'The pump leaked.', name='a')}\n\n{block('scope', 'These rest on 1 of 9 documents.')}"
+    assert summarise(read_material("Sum up the answers.", prompt)) == "The pump leaked."
+
+
+@pytest.mark.parametrize("task", ["List the findings.", "Sum up the answers."])
+def test_an_answer_from_several_keeps_the_names_that_it_has(task: str) -> None:
+    first, second = "x+1: The pump leaked badly.", "x+9: The fan was dirty again."
+    prompt = f"{block('answer', first, name='x+1 to x+8')}\n\n{block('answer', second, name='x+9 to x+12')}"
+    said = summarise(read_material(task, prompt))
+    assert "x+1: The pump leaked badly." in said
+    assert " to " not in said
+
+
+def test_an_answer_without_a_name_of_its_own_gets_that_of_its_block() -> None:
+    prompt = f"{block('answer', 'The pump leaked.', name='a to c')}\n\n{block('answer', 'The fan stood.', name='d')}"
+    assert summarise(read_material("Sum up.", prompt)) == "a to c: The pump leaked.\n\nd: The fan stood."

@@ -91,6 +91,10 @@ class Pages:
         self._given_up: dict[str, threading.Event] = {}
         self._held: set[str] = set()
         self.breaks_on: set[int] = set()
+        self.closing_breaks: dict[int, int] = {}
+        """How often the page with this number cannot be closed."""
+        self.may_close = threading.Event()
+        self.may_close.set()
         self._changed = threading.Condition()
 
     def answer(self, name: str, *replies: JSON | Exception) -> None:
@@ -105,6 +109,7 @@ class Pages:
         self._gates[name].set()
 
     def let_all_go(self) -> None:
+        self.may_close.set()
         for name in self._held:
             self.let_go(name)
 
@@ -131,6 +136,10 @@ class Pages:
 
     def close_page(self, _: Any, given: JSON) -> JSON:
         asked = ClosePage.model_validate(given)
+        assert self.may_close.wait(LIMIT_S), "nobody lets pages be closed"
+        if left := self.closing_breaks.get(asked.number, 0):
+            self.closing_breaks[asked.number] = left - 1
+            raise RuntimeError("no such folder")
         with self._changed:
             self.closed[asked.number] = asked
             self._changed.notify_all()
@@ -182,8 +191,8 @@ class Pages:
 class Stages(Durable):
     """`Durable` with a run of one stage."""
 
-    def __init__(self) -> None:
-        self.pages = Pages()
+    def __init__(self, pages: Pages | None = None) -> None:
+        self.pages = pages or Pages()
         super().__init__(threads=THREADS)
         registry = self._worker._registry
         registry.add_named_orchestrator(STAGED, wrap_orchestrator(staged))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -380,6 +380,16 @@ def test_a_run_at_its_deadline_gets_time_for_its_files_and_no_more(others: Other
 
     assert verdict(drive.ended) == ("partial", "deadline_exceeded")
     assert drive.ended["files"]["results"] is None
+    assert drive.ended["error"]["code"] == "files_not_written"
+
+
+def test_accounts_that_shards_give_while_the_files_are_waited_for_count(others: Others) -> None:
+    early = replace(mapped(0, 3, "deadline_exceeded"), later=lambda: mapped(2, 1, missing=["in/2.txt"]))
+    drive = finishing(others, early, policy={"deadline_s": 60})
+    drive.pass_time_until(START + timedelta(seconds=60 + FILES_GRACE_S))
+
+    assert verdict(drive.ended) == ("partial", "deadline_exceeded")
+    assert (drive.ended["counts"]["succeeded"], drive.ended["missing"]) == (2, ["in/2.txt"])
 
 
 def test_files_that_cannot_be_written_are_told_and_nothing_is_reduced(others: Others) -> None:
@@ -447,7 +457,9 @@ def test_while_it_reduces_the_run_tells_how_the_map_went(others: Others) -> None
     drive = finishing(others, mapped(2, 1))
     write_files(drive, 2, 1)
 
-    assert drive.context.statuses[-1] == {"phase": "aggregation", "total": 3, "succeeded": 2, "failed": 1}
+    assert drive.context.statuses[-1] == {
+        "phase": "aggregation", "total": 3, "succeeded": 2, "failed": 1, "reused": 0, "tokens": USAGE["total_tokens"],
+    }  # fmt: skip
 
 
 # --- Redrive ---

@@ -15,18 +15,29 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from activities.names import AGENT_ATTEMPT, MAP_REDUCE, SECTIONING, SHARD, VOTING
+from activities.names import (
+    AGENT_ATTEMPT,
+    FINISH_MAP,
+    JOIN_OUTPUTS,
+    MAP_REDUCE,
+    PLAN_DOCUMENTS,
+    SECTIONING,
+    SHARD,
+    VOTING,
+)
 from shared.contracts.work import Unit
 from tests.orchestrators.durable import LIMIT_S, Durable
 from tests.orchestrators.fake_context import JSON
 from tests.orchestrators.given import documents_request, outcome, refused, replied, sections_request
 from tests.orchestrators.relay import ANSWERED, Stages, refusal, singles, unit
+from tests.orchestrators.stored_runs import StoredRuns
 from tests.replay.history import FOLDER, History
 
 Scenario = Callable[[Durable], None]
 
 SCENARIOS: dict[str, Scenario] = {}
 STAGE_SCENARIOS: dict[str, Callable[[Stages], None]] = {}
+STORED_SCENARIOS: dict[str, Callable[[StoredRuns], None]] = {}
 
 
 def scenario(function: Scenario) -> Scenario:
@@ -38,6 +49,12 @@ def scenario(function: Scenario) -> Scenario:
 def stage_scenario(function: Callable[[Stages], None]) -> Callable[[Stages], None]:
     """The same for a scenario of shards."""
     STAGE_SCENARIOS[function.__name__] = function
+    return function
+
+
+def stored_scenario(function: Callable[[StoredRuns], None]) -> Callable[[StoredRuns], None]:
+    """The same for a scenario of whole runs in storage."""
+    STORED_SCENARIOS[function.__name__] = function
     return function
 
 
@@ -297,6 +314,19 @@ def map_reduce_of_parts(durable: Durable) -> None:
 
 
 @scenario
+def map_reduce_in_batches(durable: Durable) -> None:
+    """One batch is answered, one in part, and one is refused as a whole."""
+    durable.agents.answer("~batch-1", replied({"d0": "zero", "d1": "one"}))
+    durable.agents.answer("~batch-2", replied({"d3": "three"}))
+    durable.agents.answer("~batch-3", refused("content_filtered", retriable=False))
+    durable.agents.answer("d5", refused("content_filtered", retriable=False))
+    calls = ["~batch-1", "~batch-2", "~batch-3", "d2", "d4", "d5", "d6"]
+    start_held(durable, MAP_REDUCE, documents_request(7, batch_size=2), *calls)
+    end_in_order(durable, "~batch-2", "d6", "~batch-3", "~batch-1", "d2", "d5", "d4")
+    save(durable, MAP_REDUCE)
+
+
+@scenario
 def map_reduce_through_a_window(durable: Durable) -> None:
     names = [f"d{number}" for number in range(6)]
     durable.agents.answer("d3", refused("content_filtered", retriable=False))
@@ -427,7 +457,84 @@ def save_shard(stages: Stages, number: int, replacement: int = 0) -> None:
     print(f"{path.name}: {len(stages.history(instance_id))} events")
 
 
+# --- Runs in storage ---
+
+
+@stored_scenario
+def stored_of_two_shards(stored: StoredRuns) -> None:
+    """Storage is away at each step; one document of the second page fails."""
+    stored.away += [PLAN_DOCUMENTS, FINISH_MAP, JOIN_OUTPUTS]
+    stored.pages.answer("2.2", refusal("content_filtered"))
+    stored.pages.hold("1.2")
+    stored.start_run(singles(2, 2), max_concurrency=2)
+    stored.pages.wait_until(lambda: any(reading.unit == "2.2" for reading in stored.pages.readings))
+    stored.pages.let_all_go()
+    save_stored(stored)
+    save_stored_shard(stored, "map", 1)
+    save_stored_shard(stored, "map", 2)
+
+
+@stored_scenario
+def stored_of_three_shards(stored: StoredRuns) -> None:
+    """The third starts once the second has its first place."""
+    stored.start_run(singles(3, 2), max_concurrency=1)
+    save_stored(stored)
+
+
+@stored_scenario
+def stored_redriven(stored: StoredRuns) -> None:
+    """Of two pages, the second still has a document to read."""
+    stored.pages.answered |= {"d1.1", "d1.2", "d2.1"}
+    stored.start_run(singles(2, 2), redrive_of="run-0")
+    save_stored(stored)
+    save_stored_shard(stored, "map", 2)
+
+
+@stored_scenario
+def stored_by_a_tree(stored: StoredRuns) -> None:
+    """Two levels; the shard of the first has a call that fails once."""
+    stored.pages.answer("1r.2", refusal("rate_limited", retriable=True, retry_after_s=0.1), ANSWERED)
+    stored.start_run(singles(1, 3), levels=(2, 1))
+    save_stored(stored)
+    save_stored_shard(stored, "reduce-1", 1)
+
+
+@stored_scenario
+def stored_cancelled(stored: StoredRuns) -> None:
+    stored.pages.hold("1.2", "2.1")
+    stored.start_run(singles(2, 2), max_concurrency=2)
+    stored.pages.wait_until(lambda: {"1.2", "2.1"} <= {reading.unit for reading in stored.pages.readings})
+    stored.cancel()
+    save_stored(stored)
+
+
+@stored_scenario
+def stored_beyond_its_tolerance(stored: StoredRuns) -> None:
+    stored.pages.answer("1.1", refusal("content_filtered"))
+    stored.start_run(singles(2, 2), max_concurrency=1, tolerated_failure_count=0)
+    save_stored(stored)
+
+
+def save_stored(stored: StoredRuns) -> None:
+    """Save the history of the scenario's run, once it has ended."""
+    stored.result()
+    saved(History(stored.run_id, MAP_REDUCE, stored.run_id, stored.history(stored.run_id)))
+
+
+def save_stored_shard(stored: StoredRuns, stage: str, number: int) -> None:
+    """Save the history of one of its shards, once it has ended."""
+    instance_id = stored.stage_shard_id(stage, number)
+    stored.client.wait_for_orchestration_completion(instance_id, timeout=LIMIT_S)
+    name = f"{stored.run_id}_{stage.replace('-', '_')}_shard_{number}"
+    saved(History(name, SHARD, instance_id, stored.history(instance_id)))
+
+
 # --- How ---
+
+
+def saved(history: History) -> None:
+    """Save a history, and say so."""
+    print(f"{history.save().name}: {len(history.events)} events")
 
 
 def start_held(durable: Durable, orchestrator: str, request: JSON, *held: str) -> None:
@@ -453,7 +560,7 @@ def save(durable: Durable, orchestrator: str, call: str | None = None, name: str
 
 def main(names: list[str]) -> None:
     """Record these scenarios, or all."""
-    known = [*SCENARIOS, *STAGE_SCENARIOS]
+    known = [*SCENARIOS, *STAGE_SCENARIOS, *STORED_SCENARIOS]
     if unknown := [name for name in names if name not in known]:
         raise SystemExit(f"There is no scenario {unknown[0]!r}. There are: {', '.join(known)}.")
     FOLDER.mkdir(exist_ok=True)
@@ -468,6 +575,10 @@ def main(names: list[str]) -> None:
         with Stages() as stages:
             stages.run_id = name
             STAGE_SCENARIOS[name](stages)
+    for name in [name for name in names or STORED_SCENARIOS if name in STORED_SCENARIOS]:
+        with StoredRuns() as stored:
+            stored.run_id = name
+            STORED_SCENARIOS[name](stored)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,12 @@ import pytest
 
 import orchestrators.agent_attempt
 import orchestrators.fan_out
+import orchestrators.planning
 import orchestrators.sectioning
+import orchestrators.shard
+import orchestrators.step
+import orchestrators.stored_map_reduce
+import orchestrators.stored_reduction
 import shared.branching
 import shared.scheduling.schedule
 from orchestrators.agent_attempt import agent_attempt
@@ -24,7 +29,9 @@ from orchestrators.map_reduce import map_reduce
 from orchestrators.run import Run
 from orchestrators.sectioning import sectioning
 from orchestrators.shard import Shard
+from orchestrators.stage import Relay
 from shared.contracts.branch import Usage
+from shared.contracts.map_reduce import MapReduceRequest
 from shared.scheduling.hedging import Hedging
 from tests.orchestrators.durable import ORCHESTRATORS
 from tests.replay.history import FOLDER, History, recorded
@@ -40,6 +47,7 @@ ENDINGS = {
     "agent_attempt_times_out": ("timed_out", "branch_timed_out"),
     "map_reduce_by_a_tree": ("partial", "aggregation_failed"),
     "map_reduce_cancelled_in_the_reduction": ("cancelled", "cancelled"),
+    "map_reduce_in_batches": ("partial", "all_completed"),
     "map_reduce_of_parts": ("succeeded", "all_completed"),
     "map_reduce_out_of_budget": ("partial", "budget_exhausted"),
     "map_reduce_redriven_to_its_reduction": ("succeeded", "all_completed"),
@@ -70,6 +78,16 @@ ENDINGS = {
     "shards_replaced_1_replaced": ("1, not 1", None),
     "shards_stopped_1": ("0, not 2", "cancelled"),
     "shards_stopped_3": ("0, not 2", "cancelled"),
+    "stored_beyond_its_tolerance": ("failed", "failure_tolerance_exceeded"),
+    "stored_by_a_tree": ("succeeded", "all_completed"),
+    "stored_by_a_tree_reduce_1_shard_1": ("2, not 0", None),
+    "stored_cancelled": ("cancelled", "cancelled"),
+    "stored_of_three_shards": ("succeeded", "all_completed"),
+    "stored_of_two_shards": ("partial", "all_completed"),
+    "stored_of_two_shards_map_shard_1": ("2, not 0", None),
+    "stored_of_two_shards_map_shard_2": ("1, not 1", None),
+    "stored_redriven": ("succeeded", "all_completed"),
+    "stored_redriven_map_shard_2": ("2, not 0", None),
     "voting_cancelled": ("cancelled", "cancelled"),
     "voting_decides": ("succeeded", "all_completed"),
     "voting_for_the_best_of_three": ("succeeded", "all_completed"),
@@ -129,6 +147,8 @@ def test_the_histories_show_retries_hedges_a_window_and_stopped_calls() -> None:
     assert calls_of(history("map_reduce_with_a_learned_hedge")) == ["d0", "d1", "d2", "d3", "d3~2h", "~reduction"]
     assert calls_of(history("sectioning_redriven")) == ["b", "~synthesis"]
     assert calls_of(history("map_reduce_of_parts")) == ["d0+1", "d0+2", "d1", "~reduction"]
+    in_batches = calls_of(history("map_reduce_in_batches"))
+    assert in_batches == ["~batch-1", "~batch-2", "~batch-3", "d6", "d2", "d4", "d5", "~reduction"]
     assert calls_of(history("map_reduce_out_of_budget")) == ["d0", "d1"]
     assert stops_of(history("sectioning_that_stops_early")) == [{"b", "d"}]
     for name in ("sectioning_cancelled", "sectioning_beyond_its_tolerance", "voting_to_its_deadline"):
@@ -150,6 +170,27 @@ def test_the_histories_show_waves_and_judges() -> None:
     assert kinds[:first_end].count("subOrchestrationInstanceCreated") == 3
     for name in ("voting_whose_tie_a_judge_breaks", "voting_for_the_best_of_three"):
         assert calls_of(history(name))[3:] == ["~judge-1", "~judge-2"]
+
+
+def test_the_histories_show_runs_in_storage_with_retries_a_redrive_and_two_levels() -> None:
+    steps = activities_of(history("stored_of_two_shards"))
+    assert steps == ["plan_documents"] * 3 + ["finish_map"] * 2 + ["join_outputs"] * 2
+    assert calls_of(history("stored_of_two_shards")) == ["~map-00001", "~map-00002"]
+    redriven = history("stored_redriven")
+    assert activities_of(redriven) == ["take_over", "finish_map", "join_outputs"]
+    assert redriven.result()["counts"]["reused"] == 3
+    assert activities_of(history("stored_redriven_map_shard_2")).count("read_documents") == 1
+    tree = history("stored_by_a_tree")
+    assert calls_of(tree) == ["~map-00001", "~reduce-1-00001", "~reduce-2-00001"]
+    assert tree.result()["output"]["calls_per_level"] == [2, 1]
+    assert activities_of(history("stored_by_a_tree_reduce_1_shard_1")).count("reduce_parts") == 3
+    assert "stop_calls" in activities_of(history("stored_cancelled"))
+    assert activities_of(history("stored_beyond_its_tolerance"))[-1] == "finish_map"
+
+
+def activities_of(of: History) -> list[str]:
+    """The activities that a run or a shard called, in their order."""
+    return [event.taskScheduled.name for event in of.events if event.HasField("taskScheduled")]
 
 
 def counts_of(shard: dict[str, Any]) -> str:
@@ -178,6 +219,64 @@ def test_places_that_are_not_passed_on_are_noticed(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Shard, "_pass_places", lambda _: None)
     with pytest.raises(DivergedError, match="places") as failure:
         replay(history("shards_pass_places_1"), ORCHESTRATORS["shard"])
+    assert BREAKS_RUNS in str(failure.value)
+
+
+def test_a_redrive_that_plans_anew_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def plan_anew(run: Any, folder: Any, *_: Any) -> Any:
+        request = MapReduceRequest.model_validate(run.context.get_input()["request"])
+        return orchestrators.planning._planned_anew(run, request, folder)
+
+    monkeypatch.setattr(orchestrators.planning, "_taken_over", plan_anew)
+    assert_breaks("stored_redriven", match="(?s)turn 1: .*plan_documents")
+
+
+def test_a_map_that_writes_no_files_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(_run: Any, mapped: Any, _given: Any) -> Generator[Any, Any, Any]:
+        yield from ()
+        return mapped
+
+    monkeypatch.setattr(orchestrators.stored_map_reduce, "finish", forgetful)
+    for name in ("stored_of_two_shards", "stored_redriven", "stored_by_a_tree", "stored_beyond_its_tolerance"):
+        assert_breaks(name, match="finish_map")
+
+
+def test_a_step_that_is_not_tried_again_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orchestrators.step, "STEP_ATTEMPTS", 1)
+    assert_breaks("stored_of_two_shards", match=r"turn \d+: ")
+
+
+def test_a_shard_that_starts_at_another_time_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_at_once(relay: Relay) -> int:
+        return relay._stage.pages
+
+    monkeypatch.setattr(Relay, "_lead", property(all_at_once, lambda *_: None), raising=False)
+    assert_breaks("stored_of_three_shards", match="~map-00003")
+
+
+def test_shards_that_nobody_stops_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Relay, "_tell", lambda *_: None)
+    for name in ("stored_cancelled", "stored_beyond_its_tolerance"):
+        assert_breaks(name, match="stop_calls")
+
+
+def test_another_number_of_levels_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orchestrators.stored_reduction, "MAX_LEVELS", 1)
+    assert_breaks("stored_by_a_tree", match=r"(?s)plan_level.*join_outputs")
+
+
+@pytest.mark.parametrize("activity", ["OPEN_PAGE", "CLOSE_PAGE"])
+def test_a_renamed_activity_of_a_shard_is_noticed(activity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orchestrators.shard, activity, "page")
+    for name in ("stored_redriven_map_shard_2", "stored_by_a_tree_reduce_1_shard_1"):
+        assert_breaks(name, match='"name": "page"')
+
+
+def assert_breaks(name: str, match: str) -> None:
+    """The history's orchestrator as it is now decides otherwise, in a way that breaks runs under way."""
+    of = history(name)
+    with pytest.raises(DivergedError, match=match) as failure:
+        replay(of, ORCHESTRATORS[of.orchestrator])
     assert BREAKS_RUNS in str(failure.value)
 
 

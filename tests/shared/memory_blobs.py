@@ -89,6 +89,9 @@ class MemoryBlobs:
         self.containers.setdefault(container, {})
         self._staged.setdefault((container, name), {})[block] = data
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
     async def commit(self, container: str, name: str, blocks: Sequence[int]) -> None:
         """See `Blobs`."""
         await self._begin("commit", container, name)

@@ -269,7 +269,7 @@ DOCUMENTS = st.fixed_dictionaries({"id": NAMES, "content": TEXTS})
 def map_reduce_requests(agents: st.SearchStrategy[Any], reductions: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     documents = st.lists(DOCUMENTS, min_size=1, max_size=4, unique_by=lambda document: document["id"])
     required = {"documents": documents, "map": agents, "reduce": reductions}
-    return optional(required, split=SPLITS, defaults=DEFAULTS, policy=POLICIES)
+    return optional(required, batch_size=st.integers(1, 5), split=SPLITS, defaults=DEFAULTS, policy=POLICIES)
 
 
 MAP_REDUCE_REQUESTS = map_reduce_requests(AGENTS, REDUCTIONS) | map_reduce_requests(SHAPED_AGENTS, JOINS)

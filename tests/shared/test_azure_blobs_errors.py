@@ -67,7 +67,6 @@ async def service() -> AsyncIterator[tuple[ToldService, AzureBlobs]]:
         (401, "NoAuthenticationInformation", StorageForbidden),
         (403, "AuthorizationFailure", StorageForbidden),
         (403, "AuthorizationPermissionMismatch", StorageForbidden),
-        (412, "ConditionNotMet", DocumentChanged),
         (409, "BlobArchived", DocumentUnreadable),
         (400, "InvalidQueryParameterValue", CallFailed),
         (501, "NotImplemented", CallFailed),
@@ -84,6 +83,19 @@ async def test_an_answer_that_stays_is_told_at_once(
 
     assert (told.requests, caught.value.http_status, type(caught.value)) == (1, status, error)
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(("is_there", "error"), [(200, DocumentChanged), (404, DocumentGone)])
+async def test_another_blob_than_the_one_that_was_listed_is_changed_or_gone(
+    service: tuple[ToldService, AzureBlobs], is_there: int, error: type[AgentError]
+) -> None:
+    told, blobs = service
+    told.told = [(412, "ConditionNotMet"), (is_there, "BlobNotFound")]
+
+    with pytest.raises(error):
+        await blobs.read("documents", "a.txt", etag="first")
+
+    assert told.requests == 2
 
 
 @pytest.mark.parametrize(

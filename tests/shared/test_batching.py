@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from shared.batching import batch_agent, batch_prompt, batch_schema, envelope_violation, matched
 from shared.contracts.agent import AgentSpec
 from shared.contracts.work import DocumentWork, TextPlace
-from shared.prompts import work_prompt
+from shared.prompts import numbered, work_prompt
 from shared.schemas import check_output_schema, first_violation
 from shared.strict_mode import strict_form
 from tests.shared.strategies import JSON_VALUES
@@ -122,7 +122,7 @@ def test_documents_have_numbers_and_keep_their_ids() -> None:
         DocumentWork(text=TextPlace(blob="b"), document="reports/a.txt"),
         DocumentWork(text=TextPlace(blob="b"), document="b", part=2, of=3, first_line=7, last_line=9),
     ]
-    prompts = [work_prompt(f"text {number}", work, number) for number, work in enumerate(works, start=1)]
+    prompts = [numbered(work_prompt(f"text {number}", work), number) for number, work in enumerate(works, start=1)]
 
     assert batch_prompt(prompts) == (
         '<document number="1" id="reports/a.txt">\ntext 1\n</document>\n\n'

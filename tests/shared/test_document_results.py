@@ -4,18 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.contracts.branch import AgentReply, BranchError, Usage
 from shared.contracts.work import DocumentWork, TextPlace, Work, WorkFailure
-from shared.document_results import Answered, Material, failure, line_of, result_in, shares, success
+from shared.document_results import Answered, Material, failure, line_of, result_in, success
 from tests.shared.strategies import JSON_OBJECTS, TEXTS
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-AMOUNTS = st.integers(0, 10**7)
-USAGES = st.builds(
-    Usage, model_calls=st.integers(0, 3), input_tokens=AMOUNTS, output_tokens=AMOUNTS, total_tokens=AMOUNTS
-)
 
 
 def work(name: str = "a.txt", **about: Any) -> Work:
@@ -26,22 +21,6 @@ def work(name: str = "a.txt", **about: Any) -> Work:
 def material(name: str = "a.txt", text: str = "héllo", **about: Any) -> Material:
     made = work(name, **about)
     return Material(made, DocumentWork.model_validate(made.place), text)
-
-
-@given(USAGES, st.integers(1, 100))
-def test_the_shares_of_a_call_s_usage_add_up_to_it(usage: Usage, count: int) -> None:
-    divided = shares(usage, count)
-
-    assert len(divided) == count
-    assert sum(divided, start=Usage()) == usage
-    assert all(share == divided[-1] for share in divided[1:])
-
-
-@given(AMOUNTS, AMOUNTS, st.integers(1, 100))
-def test_a_share_s_total_is_its_input_and_output(inputs: int, outputs: int, count: int) -> None:
-    usage = Usage(model_calls=1, input_tokens=inputs, output_tokens=outputs, total_tokens=inputs + outputs)
-
-    assert all(share.total_tokens == share.input_tokens + share.output_tokens for share in shares(usage, count))
 
 
 @given(TEXTS | JSON_OBJECTS, TEXTS)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from shared.branching import REQUESTS, branches_of
 from shared.contracts.estimate import RunEstimate
 from shared.estimation import estimate
+from shared.scheduling.batch import in_batches
 from shared.token_estimate import USUAL_OUTPUT_TOKENS
 from tests.shared.contracts.rejection import accepted
 from tests.shared.strategies import MAP_REDUCE_REQUESTS, SECTIONING_REQUESTS, VOTING_REQUESTS
@@ -48,6 +49,8 @@ def documents(count: int, **fields: Any) -> Any:
     ("pattern", "body", "expected", "at_most"),
     [
         ("sectioning", sections(4, policy={"attempts": 1}), 4, 4),
+        ("map_reduce", documents(5, batch_size=2, reduce="concatenate", policy={"attempts": 1}), 3, 2 * 2 + 5),
+        ("map_reduce", documents(5, batch_size=2), 3 + 1, 3 * (2 * 2 + 5) + 3),
         ("sectioning", sections(4), 4, 12),
         ("sectioning", sections(4, SHAPED), 4, 24),
         ("sectioning", sections(4, aggregation="synthesize"), 5, 15),
@@ -158,8 +161,9 @@ def test_a_valid_request_always_has_an_estimate_and_it_adds_up(pattern: Any, dat
 
     branches, calls, tokens = len(branches_of(request)), found.model_calls, found.tokens
     assert found.branches == branches
+    batches = len(in_batches(branches_of(request), body.get("batch_size", 1)))
     most = {"sectioning": 1, "voting": 3, "map_reduce": max(1, branches - 1)}
-    assert 0 <= calls.expected - branches <= most[pattern]
+    assert 0 <= calls.expected - batches <= most[pattern]
     assert calls.at_least <= calls.expected
     assert calls.expected <= calls.expected * found.policy.attempts <= calls.at_most
     assert tokens.total_tokens == tokens.input_tokens + tokens.output_tokens

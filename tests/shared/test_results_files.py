@@ -49,6 +49,29 @@ def blobs() -> MemoryBlobs:
     return made
 
 
+async def test_a_page_that_is_gone_costs_its_works_and_not_the_files(blobs: MemoryBlobs) -> None:
+    await close(blobs, 1, failed("b"))
+    del blobs.containers["results"][page_blob(FOLDER, "map", 2)]
+    done = await finish(blobs, tally=Tally(succeeded=2, failed=3))
+    assert (lines(blobs, "results.jsonl"), lines(blobs, "failures.jsonl")) == (["a", "c"], ["b"])
+    assert (done.tally.succeeded, done.tally.failed, done.missing) == (2, 3, ["b"])
+    assert (manifest(blobs).counts.works, manifest(blobs).counts.failed) == (5, 3)
+
+
+async def test_answers_of_a_shard_that_gave_no_account_have_cost_what_they_say(blobs: MemoryBlobs) -> None:
+    await opened(blobs, 1, 2)
+    told = Usage(model_calls=5, input_tokens=3, output_tokens=3, total_tokens=6)
+    done = await finish(blobs, tally=Tally(succeeded=3, failed=2, usage=told))
+    assert done.tally.usage == Usage(model_calls=5, input_tokens=30, output_tokens=6, total_tokens=36)
+    assert manifest(blobs).usage == done.tally.usage
+
+
+async def test_what_a_redrive_took_over_has_cost_it_nothing(blobs: MemoryBlobs) -> None:
+    await opened(blobs, 1, 2)
+    done = await finish(blobs, tally=Tally(succeeded=3, failed=2, reused=3), redrive_of=folder("earlier"))
+    assert done.tally.usage == Usage()
+
+
 async def close(blobs: MemoryBlobs, number: int, *failures: WorkFailure, where: RunFolder = FOLDER) -> Tally:
     return await closed_page(blobs, ClosePage(folder=where, stage="map", number=number, failures=list(failures)))
 

@@ -30,11 +30,12 @@ async def estimated(blobs: MemoryBlobs, **fields: Any) -> RunEstimate:
     return await estimate_stored(blobs, request(**fields))
 
 
-@pytest.mark.parametrize("count", [1, 3, 120, 499])
-async def test_it_is_near_the_estimate_of_the_same_documents_in_history(count: int) -> None:
+@pytest.mark.parametrize("batch_size", [1, 10])
+@pytest.mark.parametrize("count", [1, 3, 11, 120, 499])
+async def test_it_is_near_the_estimate_of_the_same_documents_in_history(count: int, batch_size: int) -> None:
     documents = [{"id": f"d{number}", "content": "x" * 400} for number in range(count)]
-    inline = estimate("map_reduce", request(source=None, documents=documents))
-    found = await estimated(stored(count))
+    inline = estimate("map_reduce", request(source=None, documents=documents, batch_size=batch_size))
+    found = await estimated(stored(count), batch_size=batch_size)
 
     assert (found.branches, found.model_calls) == (inline.branches, inline.model_calls)
     assert found.tokens.output_tokens == inline.tokens.output_tokens

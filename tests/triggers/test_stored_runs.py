@@ -77,6 +77,11 @@ def told(**counts: int) -> JSON:
     return {"succeeded": 0, "failed": 0, "running": 0, "reused": 0, "tokens": 0, **counts}
 
 
+def at_work(*shards: int, phase: str = "branches", stage: str = "map") -> JSON:
+    """What a run tells of its stage: the numbers of the shards that are not among its counts."""
+    return {"phase": phase, "stage": stage, "going": [f"{number:05}" for number in shards]}
+
+
 def tallied(number: int, succeeded: int, failed: int = 0, *, reused: int = 0, missing: Sequence[str] = ()) -> JSON:
     """A `ShardResult`."""
     tally = {"succeeded": succeeded, "failed": failed, "reused": reused, "usage": USAGE}
@@ -127,7 +132,7 @@ async def test_a_run_that_has_not_begun_has_a_view() -> None:
 
 
 async def test_the_counts_of_shards_that_ended_and_of_those_at_work_are_added_up() -> None:
-    status = {"phase": "branches", "total": 1_000, **told(succeeded=240, failed=10, reused=5, tokens=4_000)}
+    status = {**at_work(2, 3), "total": 1_000, **told(succeeded=240, failed=10, reused=5, tokens=4_000)}
     seen = await view(
         run(custom_status=status),
         shard(1, "COMPLETED", custom_status=told(succeeded=240, failed=10)),
@@ -141,8 +146,29 @@ async def test_the_counts_of_shards_that_ended_and_of_those_at_work_are_added_up
     assert seen.usage.total_tokens == 7_100
 
 
+async def test_a_shard_that_has_ended_since_the_run_told_of_itself_counts() -> None:
+    seen = await view(
+        run(custom_status={**at_work(1, 2, 3), "total": 1_000, **told()}),
+        shard(1, "COMPLETED", output=tallied(1, 245, 5, reused=9), custom_status=told(succeeded=240, running=3)),
+        shard(2, custom_status=told(succeeded=10, running=20)),
+        shard(3, "FAILED", custom_status=told(succeeded=7)),
+    )
+
+    assert (seen.progress.done, seen.progress.succeeded, seen.progress.reused) == (267, 262, 9)
+    assert (seen.progress.running, seen.usage.total_tokens) == (20, USAGE["total_tokens"])
+
+
+async def test_a_shard_that_the_run_has_counted_does_not_count_again_while_it_closes() -> None:
+    seen = await view(
+        run(custom_status={"phase": "aggregation", "total": 300, **told(succeeded=300, tokens=900)}),
+        shard(1, custom_status=told(succeeded=250, tokens=800)),
+    )
+
+    assert (seen.progress.done, seen.usage.total_tokens) == (300, 900)
+
+
 async def test_only_shards_at_work_are_asked_for_however_many_there_are() -> None:
-    client = FakeClient([run(custom_status={"phase": "branches", "total": 10_000})])
+    client = FakeClient([run(custom_status={**at_work(39, 40), "total": 10_000})])
     client.states += [shard(number, "COMPLETED", pages=40) for number in range(1, 39)]
     client.states += [shard(number, custom_status=told(succeeded=1)) for number in (39, 40)]
     client.states += [child("~map-00001", "RUNNING", given={"PRIVATE": "text"})]
@@ -179,7 +205,7 @@ async def test_a_stage_is_a_phase(told_phase: str, phase: str) -> None:
 
 
 async def test_while_it_reduces_the_progress_is_that_of_the_map() -> None:
-    status = {"phase": "aggregation", "total": 1_000, **told(succeeded=990, failed=10)}
+    status = {**at_work(1, phase="aggregation", stage="reduce-1"), "total": 1_000, **told(succeeded=990, failed=10)}
     seen = await view(
         run(custom_status=status), shard(1, stage="reduce-1", custom_status=told(succeeded=7, running=2, tokens=9))
     )

@@ -71,7 +71,8 @@ def test_documents_come_with_the_request_or_from_a_source(given: dict[str, Any])
     assert rejection(MapReduceRequest, {**rest, **given}) == [("", reason)]
 
 
-def test_a_batch_needs_storage() -> None:
-    reason = "a batch needs a run that works in storage; give a source or a sink"
-    assert rejection(MapReduceRequest, {**MINIMAL, "batch_size": 5}) == [("", reason)]
-    assert accepted(MapReduceRequest, {**MINIMAL, "batch_size": 5, "sink": {"container": "results"}}).in_storage
+@pytest.mark.parametrize("where", [{}, {"sink": {"container": "results"}}])
+def test_a_call_may_read_several_documents_wherever_they_are(where: dict[str, Any]) -> None:
+    assert accepted(MapReduceRequest, {**MINIMAL, **where, "batch_size": 100}).batch_size == 100
+    [(_, message)] = rejection(MapReduceRequest, {**MINIMAL, **where, "batch_size": 101})
+    assert "less than or equal to 100" in message

@@ -27,7 +27,7 @@ def page(
     stage = Stage(name="map", call="read", folder=FOLDER, pages=1, works=count, base_tokens=20, max_output_tokens=30)
     made = PageSchedule(stated, stage, run_deadline=at(deadline_s), spent_tokens=0, key="shard")
     made.places = min(places, stated.max_concurrency)
-    made.open([unit_of(number, size) for number, size in enumerate(sizes, start=1)], reused=0)
+    made.open([unit_of(number, size) for number, size in enumerate(sizes, start=1)], answered=0)
     return made
 
 
@@ -265,3 +265,9 @@ def test_what_calls_take_is_told_to_the_next_shard() -> None:
     given.absorb(before.account())
     given.due(at(10))
     assert len(given.due(at(12.6))) == 2
+
+
+def test_the_budget_allows_for_all_answers_of_a_batch() -> None:
+    given = page(3, 1, max_total_tokens=10_000)
+    given.due(at(0))
+    assert given.account().held_tokens == (20 + 3 * 100 + 3 * 30) + (20 + 100 + 30)

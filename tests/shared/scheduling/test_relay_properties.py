@@ -82,7 +82,7 @@ class Relay:
             stage = Stage(name="map", call="read", folder=FOLDER, pages=len(self.pages), works=self.works)
             schedule = PageSchedule(self.policy, stage, run_deadline=at(DEADLINE_S), spent_tokens=0, key=f"{number}")
             schedule.places = self.places if number == 1 else 0
-            schedule.open([unit_of(number * 100 + place, size) for place, size in enumerate(sizes)], reused=0)
+            schedule.open([unit_of(number * 100 + place, size) for place, size in enumerate(sizes)], answered=0)
             self.runners.append(Runner(schedule, received=schedule.places))
         for number in range(len(self.runners)):
             self.turn(number)
