@@ -110,7 +110,7 @@ class StoredRuns(Stages):
         files = StoredFiles(
             container="results", folder=name, documents=f"{name}documents/", results=f"{name}results.jsonl"
         )
-        finished = FinishedMap(files=files, tally=asked.tally, missing_count=asked.tally.failed)
+        finished = FinishedMap(files=files, tally=asked.tally)
         return finished.model_dump(mode="json")
 
     def _plan_level(self, _: Any, given: JSON) -> JSON:
