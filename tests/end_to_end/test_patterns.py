@@ -137,7 +137,7 @@ async def test_the_view_tells_of_branches_while_they_run(chorus: Chorus) -> None
     run_id = await chorus.start("sectioning", body)
     view = await chorus.until(run_id, lambda view: view["progress"]["done"] == 1)
     assert (view["status"], view["phase"]) == ("running", "branches")
-    assert view["progress"] == {"total": 2, "done": 1, "succeeded": 1, "failed": 0, "running": 1}
+    assert view["progress"] == {"total": 2, "done": 1, "succeeded": 1, "failed": 0, "running": 1, "reused": 0}
     assert {branch["name"]: branch["status"] for branch in view["branches"]} == {
         "quick": "succeeded",
         "slow": "running",

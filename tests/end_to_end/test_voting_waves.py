@@ -234,7 +234,7 @@ async def test_the_view_counts_the_voters_asked_so_far(chorus: Chorus) -> None:
     view = await chorus.until(run_id, is_under_way(6))
 
     assert (view["status"], view["phase"]) == ("running", "branches")
-    assert view["progress"] == {"total": 6, "done": 3, "succeeded": 3, "failed": 0, "running": 3}
+    assert view["progress"] == {"total": 6, "done": 3, "succeeded": 3, "failed": 0, "running": 3, "reused": 0}
     assert [branch["name"] for branch in view["branches"]] == ["v1", "v2", "v3", "late0", "late1", "late2"]
     assert view["usage"]["model_calls"] == 3
     result = await chorus.result(run_id)
