@@ -73,21 +73,13 @@ class RunState:
     def phase(self) -> Phase | Literal["pending"]:
         """What it told last of what it does; needs the payloads."""
         told: dict[str, Any] = json.loads(self.state.serialized_custom_status or "null") or {}
-        return phase_of(told.get("phase"))
+        phase = told.get("phase")
+        return cast(Phase, phase) if phase in get_args(Phase) else "pending"
 
     @property
     def stage(self) -> Literal["pending", "running"]:
         """How far a run is that has not ended."""
         return "pending" if self.state.runtime_status.name == "PENDING" else "running"
-
-
-def phase_of(told: object) -> Phase | Literal["pending"]:
-    """The phase of a run that tells this; a stage of one in storage is told by its name, `map` or `reduce-2`."""
-    if told in get_args(Phase):
-        return cast(Phase, told)
-    if told is None:
-        return "pending"
-    return "branches" if told == "map" else "aggregation"
 
 
 async def child_states(client: DurableFunctionsClient, run_id: str) -> list[OrchestrationState]:

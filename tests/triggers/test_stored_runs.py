@@ -199,11 +199,6 @@ async def test_a_custom_status_that_nobody_can_read_breaks_no_view(broken: Any) 
     assert seen.progress.done == 0
 
 
-@pytest.mark.parametrize(("told_phase", "phase"), [("map", "branches"), ("reduce-2", "aggregation")])
-async def test_a_stage_is_a_phase(told_phase: str, phase: str) -> None:
-    assert (await view(run(custom_status={"phase": told_phase, "total": 9}))).phase == phase
-
-
 async def test_while_it_reduces_the_progress_is_that_of_the_map() -> None:
     status = {**at_work(1, phase="aggregation", stage="reduce-1"), "total": 1_000, **told(succeeded=990, failed=10)}
     seen = await view(
