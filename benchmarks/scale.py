@@ -1,8 +1,11 @@
-"""Scale: map-reduce over 100, 1,000 and 10,000 blobs, 100 calls at a time, with Azurite and a model of 50 ms.
+"""Scale: map-reduce over 100, 1,000 and 10,000 documents, 100 calls at a time, with Azurite and a model of 50 ms.
 
 For each number of documents: seconds from POST to result, documents a second, the peak memory of the host and of its
 worker (a fresh pair each), and the longest history of the run's orchestrations. Then nothing may be missing: the ids
 and SHA-256 of `results.jsonl` are compared with the documents as they were uploaded, its own hash with the manifest's.
+
+The documents are lines of JSONL blobs, or with `--format text` a blob each. Azurite takes longer for each operation the
+more blobs it has, which Azure Storage does not: "Azurite" is the CPU time that it took for a document of the run.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +30,7 @@ MAX_CONCURRENCY = 100
 LATENCY_S = 0.05
 POLL_S = 0.5
 LIMIT_S = 1_800.0
+LINES_A_BLOB = 1_000
 SOURCE, SINK = "documents", "results"
 RUNNING = 202
 MIB = 1_048_576
@@ -40,6 +44,7 @@ class Scaled:
 
     documents: int
     wall_s: float
+    azurite_s: float
     host_bytes: int
     worker_bytes: int
     orchestrations: int
@@ -52,7 +57,16 @@ class Scaled:
         rate = self.documents / self.wall_s
         memory = [f"{value / MIB:,.0f} MiB" for value in (self.host_bytes, self.worker_bytes)]
         counts = [f"{value:,}" for value in (self.orchestrations, self.longest_history, self.calls)]
-        return [f"{self.documents:,}", f"{self.wall_s:.1f} s", f"{rate:.0f}", *memory, *counts, str(len(self.problems))]
+        azurite = f"{1_000 * self.azurite_s / self.documents:.1f} ms"
+        return [
+            f"{self.documents:,}",
+            f"{self.wall_s:.1f} s",
+            f"{rate:.0f}",
+            azurite,
+            *memory,
+            *counts,
+            str(len(self.problems)),
+        ]
 
 
 def document(number: int) -> str:
@@ -64,10 +78,10 @@ def document(number: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def request(prefix: str) -> dict[str, Any]:
+def request(prefix: str, source_format: str) -> dict[str, Any]:
     """All documents under `prefix`, and a reduction that reads everything."""
     return {
-        "source": {"container": SOURCE, "prefix": prefix},
+        "source": {"container": SOURCE, "prefix": prefix, "format": source_format},
         "sink": {"container": SINK},
         "map": {"instructions": "State the cause of the stop.", "max_output_tokens": 60},
         "reduce": {"instructions": "Which causes are most frequent?", "max_output_tokens": 200},
@@ -78,37 +92,45 @@ def request(prefix: str) -> dict[str, Any]:
 class Stack:
     """The app, its model and its storage, each a process of its own."""
 
-    def __init__(self, host: Any, model_url: str, storage: Any) -> None:
+    def __init__(self, host: Any, model_url: str, storage: Any, azurite_pid: int) -> None:
+        self._azurite_pid = azurite_pid
         self._host = host
         self._model_url = model_url.removesuffix("/v1")
         self._storage = storage
 
-    def upload(self, count: int, prefix: str) -> dict[str, str]:
-        """Write `count` documents; return the SHA-256 of each by its blob's name."""
-        container = self._storage.get_container_client(SOURCE)
-        if not container.exists():
-            container.create_container()
-        digests: dict[str, str] = {}
-        for number in range(count):
-            data = document(number).encode()
-            name = f"{prefix}{number // 1_000:03d}/report-{number:06d}.txt"
-            container.upload_blob(name, data)
-            digests[name] = hashlib.sha256(data).hexdigest()
-        return digests
+    def upload(self, texts: Sequence[str], prefix: str, as_lines: bool) -> dict[str, str]:
+        """Write the documents; return the SHA-256 of each by its id."""
+        container = self._storage.create_container(SOURCE)
+        digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+        if not as_lines:
+            names = [f"{prefix}report-{number:06d}.txt" for number in range(len(texts))]
+            for name, text in zip(names, texts, strict=True):
+                container.upload_blob(name, text.encode())
+            return dict(zip(names, digests, strict=True))
+        ids: list[str] = []
+        for first in range(0, len(texts), LINES_A_BLOB):
+            lines = [json.dumps(text) for text in texts[first : first + LINES_A_BLOB]]
+            name = f"{prefix}reports-{first // LINES_A_BLOB:03d}.jsonl"
+            container.upload_blob(name, "\n".join(lines).encode())
+            ids += [f"{name}#{line}" for line in range(1, len(lines) + 1)]
+        return dict(zip(ids, digests, strict=True))
 
-    def measured(self, count: int) -> Scaled:
+    def measured(self, count: int, source_format: str) -> Scaled:
         """Upload so many documents, run over them, and look at what came of it."""
         prefix = f"{count}/"
-        digests = self.upload(count, prefix)
+        digests = self.upload([document(number) for number in range(count)], prefix, source_format == "jsonl")
         fetched(f"{self._model_url}/admin/reset?seed=1", method="POST")
+        azurite_s = cpu_s(self._azurite_pid)
         started = time.perf_counter()
-        run_id = fetched(f"{self._host.base_url}/api/map-reduce", request(prefix))["id"]
+        run_id = fetched(f"{self._host.base_url}/api/map-reduce", request(prefix, source_format))["id"]
         result = self._result(run_id, started)
         wall_s = time.perf_counter() - started
+        azurite_s = cpu_s(self._azurite_pid) - azurite_s
         histories = self._histories(run_id)
         return Scaled(
             documents=count,
             wall_s=wall_s,
+            azurite_s=azurite_s,
             host_bytes=peak_bytes(self._host.pid),
             worker_bytes=max(peak_bytes(pid) for pid in self._host.worker_pids),
             orchestrations=len(histories),
@@ -157,6 +179,12 @@ def fetched(url: str, body: Any = None, method: str | None = None) -> Any:
         return json.loads(answer.read() or b"null")
 
 
+def cpu_s(pid: int) -> float:
+    """The CPU time that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def peak_bytes(pid: int) -> int:
     """The most memory that a process has had."""
     status = Path(f"/proc/{pid}/status").read_text()
@@ -183,25 +211,27 @@ def running_stack() -> Iterator[Stack]:
         }
         host = stack.enter_context(running_host(env=env))
         storage = stack.enter_context(BlobServiceClient.from_connection_string(azurite.connection_string))
-        yield Stack(host, model_url, storage)
+        yield Stack(host, model_url, storage, azurite.pid or 0)
 
 
 def main() -> int:
     """Print a row for each size; 1 if something is lost, or if time, memory or histories grow."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", type=int, nargs="*", default=SIZES, help="numbers of documents (100 1000 10000)")
+    parser.add_argument("--format", choices=["jsonl", "text"], default="jsonl", help="(%(default)s)")
     parser.add_argument("--max-time-ratio", type=float, help="of the last size's time to that of the one before")
     parser.add_argument("--max-memory-ratio", type=float, help="of the worker's peaks, likewise")
     asked = parser.parse_args()
     rows: list[Scaled] = []
     for size in asked.sizes:
         with running_stack() as stack:
-            rows.append(stack.measured(size))
+            rows.append(stack.measured(size, asked.format))
         print(f"{size:,}: {rows[-1].wall_s:.1f} s", file=sys.stderr)
     headings = [
         "documents",
         "time",
         "per s",
+        "Azurite",
         "host",
         "worker",
         "orchestrations",

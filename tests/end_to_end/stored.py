@@ -13,7 +13,7 @@ from azure.storage.blob import BlobServiceClient
 from local_host.azurite import running_azurite
 from tests.end_to_end.conftest import JSON, Chorus, running_chorus
 
-SOURCE, SINK = "documents", "results"
+SOURCE, EMPTY, SINK = "documents", "nothing-in-it", "results"
 RUN_LIMIT_S = 180.0
 """A thousand documents take a quarter of it on two cores, and more beside other work."""
 MAP = {"instructions": "State the cause."}
@@ -34,6 +34,10 @@ class Stored:
     def delete(self, name: str, container: str = SOURCE) -> None:
         """Delete a blob."""
         self._container(container).delete_blob(name)
+
+    def make(self, container: str) -> None:
+        """Make a container, with nothing in it."""
+        self._container(container)
 
     def get(self, name: str, container: str = SINK) -> bytes:
         """Read a blob."""
@@ -84,7 +88,7 @@ async def running_stored(*, in_memory: bool = True, **env: str) -> AsyncGenerato
     with running_azurite(in_memory=in_memory) as azurite:
         settings = {
             "CHORUS_STORAGE": azurite.connection_string,
-            "CHORUS_SOURCE_CONTAINERS": SOURCE,
+            "CHORUS_SOURCE_CONTAINERS": f"{SOURCE},{EMPTY}",
             "CHORUS_SINK_CONTAINERS": SINK,
         }
         async with running_chorus(**settings, **env) as chorus:

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.end_to_end.conftest import JSON, verdict
-from tests.end_to_end.stored import SINK, SOURCE, Stored, counts, request, running_stored
+from tests.end_to_end.stored import EMPTY, SINK, Stored, counts, request, running_stored
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -120,6 +120,14 @@ async def test_an_empty_listing_says_what_was_looked_for(stored: Stored) -> None
     assert "nothing-here/" in result["error"]["message"]
 
 
+async def test_an_empty_container_says_that_there_is_nothing(stored: Stored) -> None:
+    stored.make(EMPTY)
+    result = await stored.run("", source={"container": EMPTY})
+    assert verdict(result) == ("failed", "planning_failed")
+    assert result["error"]["code"] == "no_documents"
+    assert EMPTY in result["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("field", "container"), [("source", "secrets"), ("sink", "documents"), ("source", "azure-webjobs-hosts")]
 )
@@ -155,4 +163,3 @@ async def test_the_view_tells_progress_and_the_result_is_small(stored: Stored) -
     assert len(json.dumps({**result, "output": None})) < 5_000
     _, view, _ = await stored.chorus.get(f"runs/{run_id}/view")
     assert (view["progress"]["done"], view["progress"]["succeeded"]) == (300, 300)
-    assert SOURCE == "documents"

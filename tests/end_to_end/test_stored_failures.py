@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.end_to_end.conftest import verdict
-from tests.end_to_end.stored import SOURCE, Stored, counts, request, running_stored
+from tests.end_to_end.stored import Stored, counts, request, running_stored
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -119,4 +119,3 @@ async def test_a_killed_worker_loses_and_doubles_nothing(stored: Stored) -> None
     assert result["counts"]["succeeded"] == 150
     lines = stored.lines(result, "results")
     assert [line["id"] for line in lines] == [f"crash/{n:03d}.txt" for n in range(150)]
-    assert SOURCE == "documents"
