@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.azure_blobs import AzureBlobs
 from shared.errors import SettingsError, StorageForbidden
+from shared.read_ahead import ReadAhead
 from shared.settings import CHORUS_STORAGE, StorageSettings, load_storage_settings
 from shared.written_once import WrittenOnce
 
@@ -33,4 +34,4 @@ def shared_blobs() -> Blobs:
 @lru_cache(maxsize=4)
 def _client(settings: StorageSettings, loop: asyncio.AbstractEventLoop) -> Blobs:
     del loop
-    return WrittenOnce(AzureBlobs(settings))
+    return WrittenOnce(ReadAhead(AzureBlobs(settings)))

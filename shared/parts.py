@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.blobs import Blobs
 from shared.contracts.work import RunFolder, TextPlace
 from shared.sources.encoding import UTF8
+from shared.stored_names import part_path
 
 PART_BYTES = 8 * 1024 * 1024
 """Of one blob of texts, and so what is kept in memory."""
@@ -37,4 +38,4 @@ class Parts:
 
     @property
     def _name(self) -> str:
-        return f"parts/{self.written + 1:05d}.txt"
+        return part_path(self.written + 1)

@@ -19,6 +19,7 @@ DOTS = re.compile(r"(?<![^/])\.{1,2}(?![^/])")
 """A segment that clients take for a step in a path, and leave out of the URL."""
 LONE_SLASH = re.compile(r"(?:(?<=/)|^)/|/$")
 """A slash with an empty segment before or after it."""
+PART = re.compile(r"(^|/)parts/[0-9]{5,}\.txt$")
 
 
 def work_path(name: str) -> str:
@@ -58,6 +59,16 @@ def page_path(stage: str, number: int) -> str:
 def answer_path(stage: str, call: str) -> str:
     """What a call of a reduction has answered, in the run's folder."""
     return f"{stage_path(stage)}answers/{call}.json"
+
+
+def part_path(number: int) -> str:
+    """Texts that are no blobs of their own, in the run's folder."""
+    return f"parts/{number:05}.txt"
+
+
+def is_part(blob: str) -> bool:
+    """Whether a blob in a run's folder has such texts."""
+    return PART.search(blob) is not None
 
 
 def request_blob(folder: RunFolder) -> str:
