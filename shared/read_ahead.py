@@ -73,12 +73,13 @@ class ReadAhead(Blobs):
             size = self._window_bytes
             fetch = asyncio.ensure_future(self._blobs.read(container, name, offset=number * size, length=size))
             self._windows[key] = fetch
+            fetch.add_done_callback(lambda ended: self._forget_failed(key, ended))
             if len(self._windows) > self._most_windows:
                 self._windows.popitem(last=False)
         self._windows.move_to_end(key)
-        try:
-            return await asyncio.shield(fetch)
-        except Exception:
-            if self._windows.get(key) is fetch:
-                del self._windows[key]
-            raise
+        return await asyncio.shield(fetch)
+
+    def _forget_failed(self, key: tuple[str, str, int], fetch: asyncio.Task[bytes]) -> None:
+        """Also when everybody who asked has given up, and nobody hears of it."""
+        if (fetch.cancelled() or fetch.exception() is not None) and self._windows.get(key) is fetch:
+            del self._windows[key]

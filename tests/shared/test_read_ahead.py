@@ -67,6 +67,17 @@ async def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
     assert await second == b"2"
 
 
+async def test_a_failed_fetch_that_nobody_waits_for_any_more_is_not_kept() -> None:
+    memory, ahead = blobs(b"", name="another")
+    gives_up = asyncio.create_task(ahead.read("c", PART, offset=0, length=1))
+    await asyncio.sleep(0)
+    [fetch] = ahead._windows.values()
+    gives_up.cancel()
+    await asyncio.wait({gives_up, fetch})
+    await memory.write("c", PART, b"0123456789")
+    assert await ahead.read("c", PART, offset=3, length=2) == b"34"
+
+
 async def test_long_texts_other_blobs_and_stated_versions_are_asked_for_as_they_are() -> None:
     memory, ahead = blobs(b"0123456789")
     await memory.write("c", "documents/a.txt", b"0123456789")
