@@ -4,6 +4,8 @@ For each number of documents: seconds from POST to result, documents a second, t
 worker (a fresh pair each), and the longest history of the run's orchestrations. Then nothing may be missing: the ids
 and SHA-256 of `results.jsonl` are compared with the documents as they were uploaded, its own hash with the manifest's.
 
+With `--repeat` the sizes take turns, and medians are shown and compared.
+
 The documents are lines of JSONL blobs, or with `--format text` a blob each. Azurite takes longer for each operation the
 more blobs it has, which Azure Storage does not: "Azurite" is the CPU time that it took for a document of the run.
 """
@@ -23,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from figures import table, verdict
+from figures import Figures, table, verdict
 
 SIZES = (100, 1_000, 10_000)
 MAX_CONCURRENCY = 100
@@ -172,6 +174,25 @@ class Stack:
             yield f"results.jsonl has {len(lines):,} lines and {len(found):,} ids for {len(digests):,} documents"
 
 
+def median(runs: Sequence[Scaled]) -> Scaled:
+    """The medians of times and memory, the largest history, and every problem."""
+
+    def of(name: str) -> Any:
+        return Figures(tuple(getattr(run, name) for run in runs)).median
+
+    return Scaled(
+        documents=runs[0].documents,
+        wall_s=of("wall_s"),
+        azurite_s=of("azurite_s"),
+        host_bytes=of("host_bytes"),
+        worker_bytes=of("worker_bytes"),
+        orchestrations=max(run.orchestrations for run in runs),
+        longest_history=max(run.longest_history for run in runs),
+        calls=max(run.calls for run in runs),
+        problems=tuple(problem for run in runs for problem in run.problems),
+    )
+
+
 def fetched(url: str, body: Any = None, method: str | None = None) -> Any:
     """The JSON of an answer."""
     data = None if body is None else json.dumps(body).encode()
@@ -219,14 +240,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", type=int, nargs="*", default=SIZES, help="numbers of documents (100 1000 10000)")
     parser.add_argument("--format", choices=["jsonl", "text"], default="jsonl", help="(%(default)s)")
+    parser.add_argument("--repeat", type=int, default=1, help="runs of each size, by turns (%(default)s)")
     parser.add_argument("--max-time-ratio", type=float, help="of the last size's time to that of the one before")
     parser.add_argument("--max-memory-ratio", type=float, help="of the worker's peaks, likewise")
     asked = parser.parse_args()
-    rows: list[Scaled] = []
-    for size in asked.sizes:
+    runs: dict[int, list[Scaled]] = {size: [] for size in asked.sizes}
+    for size in [size for _ in range(asked.repeat) for size in asked.sizes]:
         with running_stack() as stack:
-            rows.append(stack.measured(size, asked.format))
-        print(f"{size:,}: {rows[-1].wall_s:.1f} s", file=sys.stderr)
+            runs[size].append(stack.measured(size, asked.format))
+        latest = runs[size][-1]
+        print(f"{size:,}: {latest.wall_s:.1f} s, worker {latest.worker_bytes / MIB:.0f} MiB", file=sys.stderr)
+    rows = [median(runs[size]) for size in asked.sizes]
     headings = [
         "documents",
         "time",
