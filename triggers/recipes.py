@@ -13,9 +13,7 @@ import azure.functions as func
 from pydantic import ValidationError
 
 from shared.branching import Request
-from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.recipe import RecipeList
-from shared.contracts.run import RunInput
 from shared.errors import RecipeBroken, SettingsError, UnknownRecipe
 from shared.recipes.catalog import Catalog, catalog_of
 from shared.recipes.folder import folder_of
@@ -24,8 +22,7 @@ from triggers.answers import answer, answering_problems
 from triggers.bodies import parsed
 from triggers.estimates import estimate_of
 from triggers.problems import FieldError, Problem, from_validation
-from triggers.runs import accepted
-from triggers.storage import with_storage
+from triggers.runs import begin
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableFunctionsClient
@@ -64,11 +61,10 @@ async def describe_recipe(req: func.HttpRequest) -> func.HttpResponse:
 async def start_recipe(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
     """`POST /api/recipes/{name}`: a run of the recipe's pattern."""
     asked = await asyncio.to_thread(_asked, req)
-    recipe, request = asked.recipe, asked.request
-    if isinstance(request, MapReduceRequest):
-        request = with_storage(request)
-    given = RunInput(request=request.model_dump(mode="json"))
-    return await accepted(req, client, recipe.file.pattern, given, f"recipes/{recipe.name}")
+    recipe = asked.recipe
+    return await begin(
+        req, client, recipe.file.pattern, asked.request, f"recipes/{recipe.name}", recipe=recipe.name
+    )
 
 
 async def estimate_recipe(req: func.HttpRequest) -> func.HttpResponse:
