@@ -62,9 +62,7 @@ async def start_recipe(req: func.HttpRequest, client: DurableFunctionsClient) ->
     """`POST /api/recipes/{name}`: a run of the recipe's pattern."""
     asked = await asyncio.to_thread(_asked, req)
     recipe = asked.recipe
-    return await begin(
-        req, client, recipe.file.pattern, asked.request, f"recipes/{recipe.name}", recipe=recipe.name
-    )
+    return await begin(req, client, recipe.file.pattern, asked.request, f"recipes/{recipe.name}", recipe=recipe.name)
 
 
 async def estimate_recipe(req: func.HttpRequest) -> func.HttpResponse:

@@ -73,7 +73,10 @@ def _told(error: ValidationError) -> str:
 
 
 def _one(item: Any) -> str:
-    path = ".".join(map(str, item["loc"]))
+    location = item["loc"]
+    if location[:1] == ("parameters",):
+        location = (*location[:2], *location[3:])  # the third is the parameter's type, which is no field
+    path = ".".join(map(str, location))
     if item["type"] == "misfit":
         path = ".".join(part for part in (path, item["ctx"]["path"]) if part)
     return f"{path or '$'}: {item['msg'].removeprefix('Value error, ')}"

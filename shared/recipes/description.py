@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -51,7 +52,7 @@ def input_schema(recipe: Recipe) -> Schema:
     for name, field in schema["properties"].items():
         field["title"] = titled(name)
         if field.get("default", ...) is None:
-            del field["default"]
+            _without_null(field)
     own = recipe.file.request.get("policy")
     policy = schema["$defs"]["RunPolicy"]["properties"]
     for name, value in own.items() if isinstance(own, dict) else ():
@@ -60,6 +61,13 @@ def input_schema(recipe: Recipe) -> Schema:
     schema["title"] = recipe.file.title
     schema["description"] = recipe.file.description
     return {"$schema": DIALECT, **schema}
+
+
+def _without_null(field: dict[str, Any]) -> None:
+    """A parameter that may be left out may be null, too, but forms are simpler for not knowing."""
+    del field["default"]
+    [kind] = [each for each in field.pop("anyOf") if each != {"type": "null"}]
+    field.update(kind)
 
 
 def output_schema(request: Request) -> Schema | None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, JsonValue, StringConstraints, create_model
-from pydantic.json_schema import SkipJsonSchema
 
 from shared.contracts.agent import AgentDefaults
 from shared.contracts.ballots import Option
@@ -39,8 +38,8 @@ def body_contract(name: str, file: RecipeFile, request: type[Contract]) -> type[
     A field of `request` that this app knows and every recipe passes on, such as `callback_url`, has its type there.
     """
     fields = {_attribute(name): _field(name, parameter) for name, parameter in file.parameters.items()}
-    fields["policy"] = (RunPolicy | SkipJsonSchema[None], Field(default=None, description=POLICY_TOLD))
-    fields["defaults"] = (AgentDefaults | SkipJsonSchema[None], Field(default=None, description=DEFAULTS_TOLD))
+    fields["policy"] = (RunPolicy | None, Field(default=None, description=POLICY_TOLD))
+    fields["defaults"] = (AgentDefaults | None, Field(default=None, description=DEFAULTS_TOLD))
     if callback := request.model_fields.get("callback_url"):
         fields["callback_url"] = (callback.rebuild_annotation(), Field(default=None, description=CALLBACK_TOLD))
     return cast(Any, create_model)(f"{name.title().replace('-', '')}Body", __base__=Contract, **fields)
@@ -70,7 +69,7 @@ def _field(name: str, parameter: Parameter) -> tuple[Any, Any]:
         return kind, Field(**told)
     if parameter.default is not None:
         return kind, Field(default=parameter.default, validate_default=True, **told)
-    return kind | SkipJsonSchema[None], Field(default=None, **told)
+    return kind | None, Field(default=None, **told)
 
 
 def _number(kind: type[float]) -> Callable[[IntegerParameter | NumberParameter], Any]:
