@@ -13,6 +13,7 @@ MATERIAL: tuple[Place, ...] = (
     ("input",),
     ("sections", "*", "input"),
     ("question",),
+    ("sections", "*", "vote", "question"),
     ("context",),
     ("documents", "*", "content"),
 )

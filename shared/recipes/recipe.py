@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from pydantic import JsonValue
 
@@ -43,12 +43,9 @@ class Recipe:
     def filled(self, given: Contract) -> dict[str, JsonValue]:
         """The pattern's request as JSON, from a body that fits."""
         request = cast(dict[str, JsonValue], filled(dict(self.file.request), values_of(self.file, given)))
-        for field in RESERVED:
-            stated = getattr(given, field, None)
-            if isinstance(stated, Contract):
-                request[field] = _overridden(request.get(field), stated.model_dump(mode="json", exclude_unset=True))
-            elif stated is not None:
-                request[field] = stated
+        for field, stated in given.model_dump(mode="json", include={*RESERVED}, exclude_unset=True).items():
+            if stated is not None:
+                request[field] = _overridden(request.get(field), stated)
         return request
 
     def request(self, filled: Mapping[str, JsonValue]) -> Request:
@@ -67,11 +64,13 @@ class Recipe:
         return next(iter(within)) if len(within) == 1 else None
 
 
-def _overridden(own: JsonValue, stated: dict[str, Any]) -> dict[str, JsonValue]:
-    """A recipe's policy, or defaults, with the caller's fields in the place of its own.
+def _overridden(own: JsonValue, stated: JsonValue) -> JsonValue:
+    """A recipe's policy, or defaults, with the caller's fields in the place of its own; else what the caller says.
 
-    What of the recipe's own would contradict them is left out: the two ways to hedge, and a branch's time.
+    What of the recipe's own would contradict them is left out: another way to hedge, and a branch's time.
     """
+    if not isinstance(stated, dict):
+        return stated
     kept = dict(own) if isinstance(own, dict) else {}
     ways = ("hedge", "hedge_after_s")
     if any(way in stated for way in ways) or stated.get("max_concurrency") == 1:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from shared.contracts.extraction import ExtractedField, schema_of
+from shared.contracts.sectioning import SectioningRequest
 from shared.recipes.checks import checked
 from shared.recipes.description import details_of, input_schema
+from shared.recipes.parameters import body_contract
+from shared.recipes.recipe import Recipe
 from shared.schemas import check_output_schema, first_violation
 from shared.strict_mode import is_strict
 from tests.shared.recipes.given import NAMES, RECIPES, filled, sectioning
@@ -42,6 +45,23 @@ def test_a_caller_s_policy_goes_into_the_recipe_s_and_what_would_contradict_it_g
 def test_a_caller_s_model_goes_into_the_recipe_s_defaults() -> None:
     request = filled(sectioning({}, defaults={"temperature": 0.2}), defaults={"model": "m"})
     assert request["defaults"] == {"temperature": 0.2, "model": "m"}
+
+
+class CallingBack(SectioningRequest):
+    """A request that knows a field which every recipe passes on."""
+
+    callback_url: Annotated[str, Field(pattern="^https:")] | None = None
+
+
+def test_a_callback_is_passed_on_and_checked_like_the_request_s() -> None:
+    file = checked("given", sectioning({})).file
+    recipe = Recipe("given", file, body_contract("given", file, CallingBack), CallingBack)
+    request = recipe.filled(recipe.given({"text": "t", "callback_url": "https://a.example"}))
+    assert request["callback_url"] == "https://a.example"
+    assert "callback_url" not in recipe.filled(recipe.given({"text": "t"}))
+    with pytest.raises(ValidationError):
+        recipe.given({"text": "t", "callback_url": "ftp://a.example"})
+    assert "description" in input_schema(recipe)["properties"]["callback_url"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
