@@ -2,6 +2,7 @@
 
     ChorusError
     ├── SettingsError              a setting is missing or wrong; names it
+    ├── CallbackRefused            the app may not call a URL; says why, and never has the URL in it
     └── AgentError                 an agent's call did not give a usable answer
         ├── RetriableAgentError    the same call may succeed later
         │   ├── RateLimited            rate_limited            429
@@ -48,6 +49,10 @@ class SettingsError(ChorusError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+class CallbackRefused(ChorusError):
+    """The app does not call this URL, or cannot read any more which it was. No message has the URL."""
 
 
 class AgentError(ChorusError):

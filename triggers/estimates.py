@@ -19,6 +19,7 @@ from shared.estimation import estimate
 from shared.stored_estimation import estimate_stored, reason_for_none
 from triggers.answers import answer
 from triggers.bodies import parsed
+from triggers.callbacks import callback_for
 from triggers.problems import Problem
 from triggers.storage import with_storage
 
@@ -37,6 +38,7 @@ async def estimate_map_reduce(req: func.HttpRequest) -> func.HttpResponse:
     """`POST /api/map-reduce/estimate`."""
     try:
         request = await asyncio.to_thread(parsed, req, MapReduceRequest)
+        callback_for(request.callback_url)
         if request.in_storage:
             return answer(HTTPStatus.OK, await estimated_in_storage(with_storage(request)))
     except Problem as problem:
@@ -70,6 +72,7 @@ async def estimated[R: Request](req: func.HttpRequest, pattern: Pattern, contrac
     """Check the request and answer with its `RunEstimate`."""
     try:
         request = await asyncio.to_thread(parsed, req, contract)
+        callback_for(request.callback_url)
     except Problem as problem:
         return problem.response()
     return answer(HTTPStatus.OK, await asyncio.to_thread(estimate, pattern, request))
