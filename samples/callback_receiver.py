@@ -12,7 +12,7 @@ WEBHOOK = Webhook(os.environ["CHORUS_CALLBACK_SECRET"].split()[0])
 class Receiver(BaseHTTPRequestHandler):
     """Answers 204 to a callback that it believes, 401 to any other."""
 
-    def do_POST(self) -> None:  # noqa: N802 - its name in the base class
+    def do_POST(self) -> None:
         """Check the signature over the body as it came; then answer, and do what takes time afterwards."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         try:
@@ -25,4 +25,4 @@ class Receiver(BaseHTTPRequestHandler):
         print(self.headers["webhook-id"], run["status"], run["result_url"], flush=True)  # noqa: T201 - what it is for
 
 
-HTTPServer(("127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 8080), Receiver).serve_forever()  # noqa: PLR2004
+HTTPServer(("127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 8080), Receiver).serve_forever()
