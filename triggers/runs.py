@@ -59,7 +59,7 @@ async def get_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func
     if run.ended:
         return answer(HTTPStatus.OK, await result_json(client, await find(req, client)))
     url = f"{api_root(req, 'runs')}/runs/{run.id}"
-    pending = RunPending(id=run.id, pattern=run.pattern, status=run.stage, status_url=url)
+    pending = RunPending(id=run.id, pattern=run.pattern, recipe=run.recipe, status=run.stage, status_url=url)
     return answer(HTTPStatus.ACCEPTED, pending, **polling(url))
 
 
@@ -80,7 +80,7 @@ async def cancel_run(req: func.HttpRequest, client: DurableFunctionsClient) -> f
             HTTPStatus.CONFLICT, "run_already_ended", f"Run {run.id!r} has already ended; there is nothing to cancel."
         )
     url = f"{api_root(req, 'runs')}/runs/{run.id}"
-    pending = RunPending(id=run.id, pattern=run.pattern, status="cancelling", status_url=url)
+    pending = RunPending(id=run.id, pattern=run.pattern, recipe=run.recipe, status="cancelling", status_url=url)
     return answer(HTTPStatus.ACCEPTED, pending, **polling(url))
 
 
@@ -93,10 +93,23 @@ async def start(
 ) -> func.HttpResponse:
     """Check the request, start its orchestration, and say where to look."""
     request = await asyncio.to_thread(parsed, req, contract)  # a megabyte of schemas takes seconds to check
+    return await begin(req, client, pattern, request, route)
+
+
+async def begin(
+    req: func.HttpRequest,
+    client: DurableFunctionsClient,
+    pattern: Pattern,
+    request: Request,
+    route: str,
+    *,
+    recipe: str | None = None,
+) -> func.HttpResponse:
+    """Start the orchestration of a request that was checked; `recipe` names the recipe that made it, if one did."""
     if isinstance(request, MapReduceRequest):
         request = with_storage(request)
     callback = callback_for(request.callback_url)
-    given = RunInput(request=request.model_dump(mode="json"), callback=callback)
+    given = RunInput(request=request.model_dump(mode="json"), recipe=recipe, callback=callback)
     return await accepted(req, client, pattern, given, route)
 
 
@@ -111,7 +124,13 @@ async def accepted(
     await client.schedule_new_orchestration(pattern, input=given.model_dump(mode="json"), instance_id=run_id)
     redrive_of = given.redrive.run_id if given.redrive else None
     body = RunAccepted(
-        id=run_id, pattern=pattern, redrive_of=redrive_of, status_url=url, view_url=f"{url}/view", cancel_url=url
+        id=run_id,
+        pattern=pattern,
+        recipe=given.recipe,
+        redrive_of=redrive_of,
+        status_url=url,
+        view_url=f"{url}/view",
+        cancel_url=url,
     )
     return answer(HTTPStatus.ACCEPTED, body, **polling(url))
 

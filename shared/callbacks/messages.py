@@ -59,7 +59,9 @@ def _told_by(run: OrchestrationState) -> dict[str, Any] | None:
 def _summary_of_dead(run: OrchestrationState) -> dict[str, Any]:
     error = death_of(run.runtime_status.name)
     cancelled = error.code == "terminated"
+    given: dict[str, Any] = json.loads(run.serialized_input or "{}")
     return {
+        "recipe": given.get("recipe"),
         "status": "cancelled" if cancelled else "failed",
         "completion_reason": "cancelled" if cancelled else "internal_error",
         "started_at": _text(run.created_at),

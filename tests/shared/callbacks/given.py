@@ -32,7 +32,7 @@ def settings(secret: str = SECRET, hosts: str = "hooks.example.com, *.logic.azur
     return found
 
 
-def run_that(status: str, result: Any = None) -> OrchestrationState:
+def run_that(status: str, result: Any = None, given: Any = None) -> OrchestrationState:
     """A run's orchestration with this runtime status."""
     return OrchestrationState(
         instance_id=RUN_ID,
@@ -40,7 +40,7 @@ def run_that(status: str, result: Any = None) -> OrchestrationState:
         runtime_status=OrchestrationStatus[status],
         created_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
         last_updated_at=datetime(2026, 3, 1, 13, tzinfo=UTC),
-        serialized_input=None,
+        serialized_input=None if given is None else json.dumps(given),
         serialized_output=None if result is None else json.dumps(result),
         serialized_custom_status=None,
         failure_details=None,

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from durabletask.client import OrchestrationState
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from shared.callbacks.messages import MAX_BODY_BYTES, headers_for, message_of
@@ -40,10 +41,12 @@ def test_a_run_is_told_with_its_whole_result() -> None:
     }
 
 
-def test_the_recipe_of_a_run_is_told() -> None:
-    told = json.loads(message_of(run_that("COMPLETED", result_of_run(recipe="research")), RESULT_URL))
-
-    assert told["data"]["recipe"] == "research"
+@pytest.mark.parametrize(
+    "run",
+    [run_that("COMPLETED", result_of_run(recipe="research")), run_that("FAILED", given={"recipe": "research"})],
+)
+def test_the_recipe_of_a_run_is_told(run: OrchestrationState) -> None:
+    assert json.loads(message_of(run, RESULT_URL))["data"]["recipe"] == "research"
 
 
 @pytest.mark.parametrize("beyond", [0, 1])
