@@ -156,7 +156,7 @@ def _told_of(error: Exception) -> str:
     if isinstance(error, ClientConnectorDNSError | socket.gaierror):
         return "the host's name cannot be resolved"
     if isinstance(error, ClientConnectorError):
-        return f"no connection: {error.os_error.strerror or type(error.os_error).__name__}"
+        return f"the host takes no connection ({type(error.os_error).__name__})"
     if isinstance(error, ClientError | OSError):
         return "the connection broke off before there was an answer"
     LOG.error("A callback failed in a way that nobody foresaw: %s", type(error).__name__)

@@ -167,7 +167,7 @@ async def test_nobody_listening_is_told_without_the_url() -> None:
         target = receiver.target()
     reply = await post(target, BODY, {})
 
-    assert reply.error == "no connection: Connection refused" or "Connect call failed" in (reply.error or "")
+    assert reply.error == "the host takes no connection (ConnectionRefusedError)"
     assert tells_nothing_of_the_url(reply)
 
 
