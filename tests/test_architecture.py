@@ -365,6 +365,7 @@ ROUTES = {
     "estimate_sectioning": ("POST", "sectioning/estimate"),
     "estimate_voting": ("POST", "voting/estimate"),
     "estimate_map_reduce": ("POST", "map-reduce/estimate"),
+    "list_runs": ("GET", "runs"),
     "get_run": ("GET", "runs/{id}"),
     "view_run": ("GET", "runs/{id}/view"),
     "cancel_run": ("DELETE", "runs/{id}"),
@@ -389,7 +390,7 @@ def test_what_starts_nothing_has_no_durable_client(loaded_app: dict[str, Any]) -
 
 def test_durable_functions_are_registered_under_their_durable_names(loaded_app: dict[str, Any]) -> None:
     assert set(triggers_of(loaded_app, "orchestrationTrigger")) == {
-        names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_ATTEMPT, names.SHARD,
+        names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_ATTEMPT, names.SHARD, names.CLAIM,
     }  # fmt: skip
     assert set(triggers_of(loaded_app, "activityTrigger")) == {
         names.CALL_AGENT, names.STOP_CALLS, names.PLAN_DOCUMENTS, names.OPEN_PAGE, names.READ_DOCUMENTS,
@@ -399,7 +400,7 @@ def test_durable_functions_are_registered_under_their_durable_names(loaded_app: 
 
 def test_a_pattern_s_name_is_its_orchestration_s(loaded_app: dict[str, Any]) -> None:
     assert set(Pattern.__args__) == set(triggers_of(loaded_app, "orchestrationTrigger")) - {
-        names.AGENT_ATTEMPT, names.SHARD,
+        names.AGENT_ATTEMPT, names.SHARD, names.CLAIM,
     }  # fmt: skip
 
 
