@@ -140,8 +140,8 @@ def test_every_module_of_production_has_a_rule() -> None:
 PURE_PACKAGES = {"orchestrators", "shared.aggregation", "shared.contracts", "shared.scheduling", "shared.voting"}
 PURE_MODULES = {
     "activities", "activities.names", "shared", "shared.backoff", "shared.branching", "shared.errors",
-    "shared.json_values", "shared.normalisation", "shared.prompts", "shared.schemas", "shared.splitting",
-    "shared.token_estimate", "shared.tokens",
+    "shared.json_values", "shared.normalisation", "shared.prompts", "shared.schemas", "shared.sections",
+    "shared.splitting", "shared.token_estimate", "shared.tokens",
 }  # fmt: skip
 
 

@@ -16,13 +16,13 @@ import pytest
 import orchestrators.agent_attempt
 import orchestrators.fan_out
 import orchestrators.planning
-import orchestrators.sectioning
 import orchestrators.shard
 import orchestrators.step
 import orchestrators.stored_map_reduce
 import orchestrators.stored_reduction
 import shared.branching
 import shared.scheduling.schedule
+import shared.sections
 from orchestrators.agent_attempt import agent_attempt
 from orchestrators.fan_out import Flight
 from orchestrators.map_reduce import map_reduce
@@ -70,6 +70,7 @@ ENDINGS = {
     "sectioning_with_a_slow_branch": ("partial", "all_completed"),
     "sectioning_with_failures": ("partial", "all_completed"),
     "sectioning_with_retries": ("partial", "all_completed"),
+    "sectioning_with_votes": ("succeeded", "all_completed"),
     "shards_beyond_their_tolerance_2": ("0, not 2", "failure_tolerance_exceeded"),
     "shards_out_of_budget_2": ("1, not 1", "budget_exhausted"),
     "shards_pass_places_1": ("3, not 0", None),
@@ -329,8 +330,8 @@ def test_another_instance_id_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_another_order_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    in_order = orchestrators.sectioning.section_branches
-    monkeypatch.setattr(orchestrators.sectioning, "section_branches", lambda request: in_order(request)[::-1])
+    in_order = shared.sections.section_branches
+    monkeypatch.setattr(shared.sections, "section_branches", lambda request: in_order(request)[::-1])
     with pytest.raises(DivergedError) as failure:
         replay(history("sectioning_succeeds"), flat(sectioning))
     assert BREAKS_RUNS in str(failure.value)
