@@ -38,16 +38,24 @@ def branches_of(request: Request) -> list[Branch]:
 
 def section_branches(request: SectioningRequest) -> list[Branch]:
     """A branch for each section, or for each voter that may be asked to decide it, in the request's order."""
+    agents = {branch.name: [branch] for branch in agent_branches(request)}
+    voters = {name: [voter.within(name) for voter in voter_branches(vote)] for name, vote in request.votes.items()}
+    branches = agents | voters
+    return [branch for section in request.sections for branch in branches[section.name]]
+
+
+def agent_branches(request: SectioningRequest) -> list[Branch]:
+    """A branch for each section that has an agent."""
     shared = section_prompt(request.input)
-    votes = request.votes
-    branches: list[Branch] = []
-    for section in request.sections:
-        if section.name in votes:
-            branches += [voter.within(section.name) for voter in voter_branches(votes[section.name])]
-        else:
-            prompt = section_prompt(section.input) if section.input else shared
-            branches.append(Branch(name=section.name, agent=section.spec(request.defaults), prompt=prompt))
-    return branches
+    return [
+        Branch(
+            name=section.name,
+            agent=section.spec(request.defaults),
+            prompt=section_prompt(section.input) if section.input else shared,
+        )
+        for section in request.sections
+        if section.vote is None
+    ]
 
 
 def votes_in(request: Request) -> dict[str, VotingRequest]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from shared.aggregation.completion import meets
-from shared.branching import section_branches
+from shared.branching import agent_branches
 from shared.contracts.branch import Branch, BranchOutcome
 from shared.contracts.decision import VotingOutput
 from shared.contracts.policy import Interruption
@@ -53,12 +53,12 @@ class Sections:
         self._request = request
         self._votes = request.votes
         self._polls = {name: Polling(vote, name) for name, vote in self._votes.items()}
-        self._branches = section_branches(request)
+        self._agents = {branch.name: [branch] for branch in agent_branches(request)}
 
     @property
     def most(self) -> int:
         """How many branches there are at most."""
-        return len(self._branches)
+        return sum(section.agents for section in self._request.sections)
 
     def next_wave(self, outcomes: Sequence[BranchOutcome]) -> list[Branch]:
         """The branches to start now, after these outcomes of all that have started; none when enough is known.
@@ -67,18 +67,16 @@ class Sections:
         """
         told = by_section(outcomes)
         voters = {name: poll.next_wave(told.get(name, [])) for name, poll in self._polls.items()}
-        if not outcomes:
-            asked = {voter.name: voter for wave in voters.values() for voter in wave}
-            return [branch for branch in self._branches if ":" not in branch.name or branch.name in asked]
-        wave = [voter for wave in voters.values() for voter in wave]
+        due = voters if outcomes else self._agents | voters
+        wave = [branch for section in self._request.sections for branch in due.get(section.name, [])]
         if wave or meets(outcomes, self._request.policy):
             return wave
         return [voter for name, poll in self._polls.items() for voter in poll.next_voters(told.get(name, []))]
 
     def in_order(self, outcomes: Sequence[BranchOutcome]) -> list[BranchOutcome]:
         """The outcomes in the order of the request, whose later voters were asked after everybody else."""
-        told = {outcome.name: outcome for outcome in outcomes}
-        return [told[branch.name] for branch in self._branches if branch.name in told]
+        told = by_section(outcomes)
+        return [outcome for section in self._request.sections for outcome in told.get(section.name, [])]
 
     def countings(self, outcomes: Sequence[BranchOutcome]) -> list[Counting]:
         """A count for each vote, in the order of the sections."""

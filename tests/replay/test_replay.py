@@ -22,7 +22,6 @@ import orchestrators.stored_map_reduce
 import orchestrators.stored_reduction
 import shared.branching
 import shared.scheduling.schedule
-import shared.sections
 from orchestrators.agent_attempt import agent_attempt
 from orchestrators.fan_out import Flight
 from orchestrators.map_reduce import map_reduce
@@ -33,6 +32,7 @@ from orchestrators.stage import Relay
 from shared.contracts.branch import Usage
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.scheduling.hedging import Hedging
+from shared.sections import Sections
 from tests.orchestrators.durable import ORCHESTRATORS
 from tests.replay.history import FOLDER, History, recorded
 from tests.replay.replay import BREAKS_RUNS, SAFE_FOR_RUNS, DivergedError, replay
@@ -330,8 +330,8 @@ def test_another_instance_id_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_another_order_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    in_order = shared.sections.section_branches
-    monkeypatch.setattr(shared.sections, "section_branches", lambda request: in_order(request)[::-1])
+    in_order = Sections.next_wave
+    monkeypatch.setattr(Sections, "next_wave", lambda sections, outcomes: in_order(sections, outcomes)[::-1])
     with pytest.raises(DivergedError) as failure:
         replay(history("sectioning_succeeds"), flat(sectioning))
     assert BREAKS_RUNS in str(failure.value)
