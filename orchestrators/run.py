@@ -71,6 +71,7 @@ class Run:
     deadline_timer: Task[Any]
     cancel_event: Task[Any]
     budget: Budget
+    recipe: str | None = None
     redrive_of: str | None = None
     reused: Mapping[str, BranchOutcome] = field(default_factory=dict[str, BranchOutcome])
     status: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -78,7 +79,12 @@ class Run:
 
     @classmethod
     def start(
-        cls, context: DurableOrchestrationContext, pattern: Pattern, policy: RunPolicy, redrive: Redrive | None
+        cls,
+        context: DurableOrchestrationContext,
+        pattern: Pattern,
+        policy: RunPolicy,
+        redrive: Redrive | None,
+        recipe: str | None = None,
     ) -> Run:
         """Start the clock: the deadline counts from the orchestration's first moment."""
         policy = policy.effective()
@@ -93,6 +99,7 @@ class Run:
             deadline_timer=context.create_timer(deadline),
             cancel_event=context.wait_for_external_event(CANCEL_EVENT),
             budget=Budget(policy.max_total_tokens),
+            recipe=recipe,
             redrive_of=redrive.run_id if redrive else None,
             reused={outcome.name: outcome for outcome in redrive.reused} if redrive else {},
         )
@@ -120,7 +127,7 @@ class Run:
     def tell(self, **more: Any) -> None:
         """Tell them more of the same phase, or something else."""
         self.status.update(more)
-        self.context.set_custom_status(dict(self.status))
+        self.context.set_custom_status({**self.status, **self._of_recipe})
 
     def wants_answer(self, branches: FannedOut) -> bool:
         """Whether what succeeded is worth aggregating: not after a cancel, nor when the policy was missed."""
@@ -169,6 +176,7 @@ class Run:
         result = RunResult(
             id=self.context.instance_id,
             pattern=self.pattern,
+            recipe=self.recipe,
             redrive_of=self.redrive_of,
             status=status,
             completion_reason=reason,
@@ -184,7 +192,17 @@ class Run:
             started_at=self.started_at,
             ended_at=self.context.current_utc_datetime,
         )
+        return self.conclude(result)
+
+    def conclude(self, result: RunResult) -> dict[str, Any]:
+        """The result as the orchestration returns it; who lists the runs is told how it ended, without reading it."""
+        told = {"status": result.status, "completion_reason": result.completion_reason}
+        self.context.set_custom_status({**told, **self._of_recipe})
         return result.model_dump(mode="json")
+
+    @property
+    def _of_recipe(self) -> dict[str, str]:
+        return {"recipe": self.recipe} if self.recipe else {}
 
     def _verdict(self, branches: FannedOut, aggregation: FannedOut | None) -> tuple[RunStatus, CompletionReason]:
         status, reason = verdict(branches.outcomes, self.policy, branches.interruption)

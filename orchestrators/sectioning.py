@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from orchestrators.announced import announced
 from orchestrators.fan_out import call_aggregators, fan_out_in_waves
 from orchestrators.judges import consult
 from orchestrators.run import FannedOut, Run, may_go_on
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
 SYNTHESIS = "~synthesis"
 
 
+@announced
 def sectioning(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
     """Run a `SectioningRequest`, which comes in a `RunInput`, to its `RunResult`."""
     given = restored(RunInput, context.get_input())
     request = restored(SectioningRequest, given.request)
-    run = Run.start(context, "sectioning", request.policy, given.redrive)
+    run = Run.start(context, "sectioning", request.policy, given.redrive, given.recipe)
     sections = Sections(request)
     asked = yield from ask(run, sections)
     if not run.wants_answer(asked):

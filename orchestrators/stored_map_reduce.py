@@ -232,10 +232,11 @@ def _result(run: Run, **fields: Any) -> dict[str, Any]:
     result = RunResult(
         id=run.context.instance_id,
         pattern=run.pattern,
+        recipe=run.recipe,
         redrive_of=run.redrive_of,
         policy=run.policy,
         started_at=run.started_at,
         ended_at=run.context.current_utc_datetime,
         **fields,
     )
-    return result.model_dump(mode="json")
+    return run.conclude(result)

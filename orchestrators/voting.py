@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from orchestrators.announced import announced
 from orchestrators.fan_out import fan_out_in_waves
 from orchestrators.judges import consult
 from orchestrators.run import FannedOut, Run
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
     from durabletask.task import Task
 
 
+@announced
 def voting(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
     """Run a `VotingRequest`, which comes in a `RunInput`, to its `RunResult`."""
     given = restored(RunInput, context.get_input())
     request = restored(VotingRequest, given.request)
-    run = Run.start(context, "voting", request.policy, given.redrive)
+    run = Run.start(context, "voting", request.policy, given.redrive, given.recipe)
     polling = Polling(request)
     asked = yield from ask(run, polling)
     if not run.wants_answer(asked):

@@ -2,6 +2,9 @@
 
     ChorusError
     ├── SettingsError              a setting is missing or wrong; names it
+    ├── UnknownRecipe              there is no recipe of this name; has those that there are
+    ├── RecipeBroken               a recipe's file cannot be used; names it, and says why
+    ├── CallbackRefused            the app may not call a URL; says why, and never has the URL in it
     └── AgentError                 an agent's call did not give a usable answer
         ├── RetriableAgentError    the same call may succeed later
         │   ├── RateLimited            rate_limited            429
@@ -48,6 +51,28 @@ class SettingsError(ChorusError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+class UnknownRecipe(ChorusError):
+    """There is no recipe called `name`; `known` are the names that there are."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"there is no recipe {name!r}")
+        self.name = name
+        self.known = known
+
+
+class RecipeBroken(ChorusError):
+    """The file of the recipe `name` cannot be used for `reason`, which has no path."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"the recipe {name!r} ({name}.toml) cannot be used: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class CallbackRefused(ChorusError):
+    """The app does not call this URL, or cannot read any more which it was. No message has the URL."""
 
 
 class AgentError(ChorusError):

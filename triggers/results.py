@@ -17,6 +17,7 @@ from shared.branching import branches_of, spared
 from shared.contracts.base import restored
 from shared.contracts.branch import JUDGE, BranchError, BranchOutcome, Usage
 from shared.contracts.run import RunResult, reads_a_part
+from shared.task_hub import death_of
 from triggers.batches import outcomes_in
 from triggers.calls import status_after, utc
 from triggers.problems import Problem
@@ -64,10 +65,7 @@ def unreadable(run: RunState) -> Problem:
 
 def error_of(run: RunState) -> BranchError:
     """Why a run has no output of its own."""
-    if run.state.runtime_status.name == "TERMINATED":
-        return BranchError(code="terminated", message="the orchestration was terminated", retriable=True)
-    message = "the orchestration failed; the log has the cause"
-    return BranchError(code="internal_error", message=message, retriable=True)
+    return death_of(run.state.runtime_status.name)
 
 
 def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunResult:
@@ -87,6 +85,7 @@ def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunRe
     return RunResult(
         id=run.id,
         pattern=run.pattern,
+        recipe=run.recipe,
         redrive_of=redrive.run_id if redrive else None,
         status="cancelled" if terminated else "failed",
         completion_reason="cancelled" if terminated else "internal_error",

@@ -20,6 +20,7 @@ from shared.contracts.base import (
     repeated,
 )
 from shared.contracts.branch import LONGEST_JUDGE, is_empty, is_none, nested_name
+from shared.contracts.callback import CallbackUrl
 from shared.contracts.decision import VotingOutput
 from shared.contracts.perspectives import jury_of
 from shared.contracts.policy import RunPolicy, check_policy
@@ -101,6 +102,7 @@ class SectioningRequest(Contract):
     synthesizer: AgentSpec | None = None
     defaults: AgentDefaults = AgentDefaults()
     policy: RunPolicy = RunPolicy()
+    callback_url: CallbackUrl = None
 
     @model_validator(mode="after")
     def _is_consistent(self, info: ValidationInfo) -> Self:
