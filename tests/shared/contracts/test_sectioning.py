@@ -139,11 +139,14 @@ def test_a_section_with_a_vote_has_no_agent_beside_it(other: dict[str, Any]) -> 
     assert "or a 'vote' in their place" in message
 
 
-@pytest.mark.parametrize("field", ["context", "defaults", "policy"])
+@pytest.mark.parametrize("field", ["context", "defaults", "policy", "callback_url"])
 def test_what_a_run_has_for_all_its_sections_no_vote_has_for_itself(field: str) -> None:
-    [(location, _)] = rejection(SectioningRequest, voted({**VOTE, field: {} if field != "context" else "x"}))
+    value = {} if field in {"defaults", "policy"} else "x"
+
+    [(location, message)] = rejection(SectioningRequest, voted({**VOTE, field: value}))
 
     assert location == f"sections.1.vote.{field}"
+    assert "Extra inputs" in message
 
 
 def test_a_vote_in_a_section_must_make_sense_as_one_by_itself_must() -> None:
