@@ -17,30 +17,30 @@ from shared.contracts.voting import VotingRequest
 from shared.errors import StorageForbidden, StorageUnavailable
 from shared.estimation import estimate
 from shared.stored_estimation import estimate_stored, reason_for_none
-from triggers.answers import answer
+from triggers.answers import answer, answering_problems
 from triggers.bodies import parsed
 from triggers.problems import Problem
 from triggers.storage import with_storage
 
 
+@answering_problems
 async def estimate_sectioning(req: func.HttpRequest) -> func.HttpResponse:
     """`POST /api/sectioning/estimate`."""
     return await estimated(req, "sectioning", SectioningRequest)
 
 
+@answering_problems
 async def estimate_voting(req: func.HttpRequest) -> func.HttpResponse:
     """`POST /api/voting/estimate`."""
     return await estimated(req, "voting", VotingRequest)
 
 
+@answering_problems
 async def estimate_map_reduce(req: func.HttpRequest) -> func.HttpResponse:
     """`POST /api/map-reduce/estimate`."""
-    try:
-        request = await asyncio.to_thread(parsed, req, MapReduceRequest)
-        if request.in_storage:
-            return answer(HTTPStatus.OK, await estimated_in_storage(with_storage(request)))
-    except Problem as problem:
-        return problem.response()
+    request = await asyncio.to_thread(parsed, req, MapReduceRequest)
+    if request.in_storage:
+        return answer(HTTPStatus.OK, await estimated_in_storage(with_storage(request)))
     return answer(HTTPStatus.OK, await asyncio.to_thread(estimate, "map_reduce", request))
 
 
@@ -68,8 +68,5 @@ async def estimated_in_storage(request: MapReduceRequest) -> RunEstimate:
 
 async def estimated[R: Request](req: func.HttpRequest, pattern: Pattern, contract: type[R]) -> func.HttpResponse:
     """Check the request and answer with its `RunEstimate`."""
-    try:
-        request = await asyncio.to_thread(parsed, req, contract)
-    except Problem as problem:
-        return problem.response()
+    request = await asyncio.to_thread(parsed, req, contract)
     return answer(HTTPStatus.OK, await asyncio.to_thread(estimate, pattern, request))
