@@ -59,6 +59,10 @@ app.activity_trigger("given")(deferred.activity("activities.plan_level:plan_leve
 with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.reduce_parts:reduce_parts")))
 app.activity_trigger("given")(deferred.activity("activities.join_outputs:join_outputs"))
 
+# At INFO the clients of other services log each request with its URL, at DEBUG the prompts in it.
+for library in ("azure.core", "azure.identity", "azure.storage", "httpx", "httpx2", "openai"):
+    logging.getLogger(library).setLevel(logging.WARNING)
+
 try:
     load_model_settings(os.environ)
 except SettingsError as exc:

@@ -2,6 +2,7 @@
 
     ChorusError
     ├── SettingsError              a setting is missing or wrong; names it
+    ├── UnforeseenError            an activity or orchestration failed of a defect; says where
     └── AgentError                 an agent's call did not give a usable answer
         ├── RetriableAgentError    the same call may succeed later
         │   ├── RateLimited            rate_limited            429
@@ -48,6 +49,10 @@ class SettingsError(ChorusError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+class UnforeseenError(ChorusError):
+    """What history has of any other error: its place, and not its words, which may quote prompts and keys."""
 
 
 class AgentError(ChorusError):
