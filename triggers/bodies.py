@@ -21,7 +21,7 @@ def parsed[C: Contract](req: func.HttpRequest, contract: type[C]) -> C:
     try:
         return contract.model_validate_json(body, strict=True)
     except ValidationError as exc:
-        raise from_validation(exc, lambda: _lenient(body)) from exc
+        raise from_validation(exc, _lenient(body)) from exc
 
 
 def json_body(req: func.HttpRequest) -> bytes:

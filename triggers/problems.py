@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
@@ -67,8 +67,8 @@ class Problem(Exception):
         return func.HttpResponse(json.dumps(body), status_code=self.status.value, mimetype=PROBLEM_JSON)
 
 
-def from_validation(error: ValidationError, body: Callable[[], object]) -> Problem:
-    """The problem for a body that does not fit its contract; `body` parses its JSON, for the paths."""
+def from_validation(error: ValidationError, body: object) -> Problem:
+    """The problem for a body that does not fit its contract; `body` is the parsed JSON, for the paths."""
     if error.error_count() > MAX_TOLD_ERRORS:
         return _of_many(error.error_count())
     details = error.errors(include_url=False, include_input=False)
@@ -77,8 +77,7 @@ def from_validation(error: ValidationError, body: Callable[[], object]) -> Probl
         return Problem(
             HTTPStatus.BAD_REQUEST, "malformed_json", f"The body is not valid JSON: {message}. Send a JSON object."
         )
-    given = body()
-    errors = [_field_error(item, given) for item in details[:MAX_LISTED_ERRORS]]
+    errors = [_field_error(item, body) for item in details[:MAX_LISTED_ERRORS]]
     more = f" (and {len(details) - len(errors)} more)" if len(details) > len(errors) else ""
     first = errors[0]
     return Problem(
