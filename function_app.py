@@ -72,6 +72,10 @@ with_client(app.activity_trigger("given")(deferred.client_activity("activities.a
 with_client(app.activity_trigger("given")(deferred.client_activity("activities.look_for_end:look_for_end")))
 with_client(app.activity_trigger("given")(deferred.client_activity("activities.deliver_result:deliver_result")))
 
+# At INFO the clients of other services log each request with its URL, at DEBUG the prompts in it.
+for library in ("azure.core", "azure.identity", "azure.storage", "httpx", "httpx2", "openai"):
+    logging.getLogger(library).setLevel(logging.WARNING)
+
 try:
     load_model_settings(os.environ)
 except SettingsError as exc:
