@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 KEY = "a-function-key"
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding"})
@@ -103,7 +104,11 @@ class Relay:
         async with (
             asyncio.timeout(60),
             self._session.request(
-                request.method, f"{self._target}{request.raw_path}", headers=kept, data=body, allow_redirects=False
+                request.method,
+                URL(f"{self._target}{request.raw_path}", encoded=True),
+                headers=kept,
+                data=body,
+                allow_redirects=False,
             ) as answer,
         ):
             headers = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP}

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 JSON = dict[str, Any]
 
@@ -145,7 +146,7 @@ class Wire:
             async with (
                 asyncio.timeout(REQUEST_LIMIT_S),
                 self.session.request(
-                    request.method, request.url, headers=sendable(request.headers), json=request.body
+                    request.method, URL(request.url, encoded=True), headers=sendable(request.headers), json=request.body
                 ) as answer,
             ):
                 text = await answer.text()

@@ -36,3 +36,50 @@ async def test_one_map_reduce_action_reads_all_documents(site: Site) -> None:
     assert all(set(outcome["output"]) == {"wish", "mood", "urgent"} for outcome in app.answer["body"]["documents"])
     assert app.answer["body"]["summary"]
     assert len(site.relay.requests("POST")) == 1
+
+
+CLEAR = "Our mower cuts lawns of up to 500 square metres. It has a two-year warranty."
+DIVIDING = "The customer service is slow. The director of the rival firm, Mr Vale of 12 Mill Lane, is a criminal."
+OFFICE: dict[str, object] = {
+    "$connections": {"office365": {"connectionId": "/office365"}},
+    "approver": "ana@example.com",
+}
+
+
+async def test_a_clear_vote_is_the_answer_and_nobody_is_asked(site: Site) -> None:
+    app = await ran(site, "approval", {"text": CLEAR}, **OFFICE)
+
+    assert app.answer["body"] == {"decision": "publish", "decided_by": "voters", "agreement": 1.0}
+    assert site.world.mails == []
+    assert app.outcomes["Ask_by_mail"].status == "Skipped"
+
+
+async def test_a_split_vote_is_a_persons_to_decide(site: Site) -> None:
+    site.world.choice = "do not publish"
+
+    app = await ran(site, "approval", {"text": DIVIDING}, **OFFICE)
+
+    assert app.answer["body"]["decision"] == "do not publish"
+    assert app.answer["body"]["decided_by"] == "ana@example.com"
+    assert 0 <= app.answer["body"]["agreement"] < 0.25, "the voters were divided"
+    [mail] = site.world.mails
+    assert mail["To"] == "ana@example.com"
+    assert mail["Options"] == "publish, do not publish"
+    assert DIVIDING in mail["Body"]
+    assert "| Agreement |" in mail["Body"], "the person sees how the voters voted"
+
+
+async def test_how_much_agreement_is_enough_is_a_parameter(site: Site) -> None:
+    app = await ran(site, "approval", {"text": DIVIDING}, **OFFICE, least_agreement=0.0)
+
+    assert app.answer["body"]["decided_by"] == "voters"
+    assert site.world.mails == []
+
+
+async def test_a_vote_that_is_not_complete_is_a_persons_to_decide(site: Site) -> None:
+    site.world.choice = "publish"
+
+    app = await ran(site, "approval", {"text": f"{CLEAR} [[fault:bad-request]]"}, **OFFICE)
+
+    assert app.answer["body"] == {"decision": "publish", "decided_by": "ana@example.com", "agreement": None}
+    assert len(site.world.mails) == 1

@@ -158,7 +158,8 @@ class LogicApp:
         assert inputs["path"] == "/approvalmail/$subscriptions", "no other connector is known here"
         self.world.mails.append(inputs["body"]["Message"])
         answer = {"SelectedOption": self.world.choice, "UserEmailAddress": inputs["body"]["Message"]["To"]}
-        await self.world.wire.sent(Outgoing("POST", inputs["body"]["NotificationUrl"], {}, answer))
+        told = await self.world.wire.sent(Outgoing("POST", inputs["body"]["NotificationUrl"], {}, answer))
+        assert told.succeeded, "the callback URL was given to the connector as it is"
         return outcome_of(await posted)
 
     async def _select(self, name: str, action: JSON, scope: Scope) -> Outcome:
