@@ -29,9 +29,59 @@ CHORUS_KEY = {
         "description": "A function key of the app; in a parameter file, a reference to a secret in a key vault"
     },
 }
+CONNECTOR_NAME = {
+    "type": "string",
+    "defaultValue": "chorus",
+    "metadata": {"description": "The name of the custom connector, as `connector.json` deploys it"},
+}
 LOCATION = {"type": "string", "defaultValue": "[resourceGroup().location]"}
-OFFICE365 = "[subscriptionResourceId('Microsoft.Web/locations/managedApis', parameters('location'), 'office365')]"
-CONNECTION = "[resourceId('Microsoft.Web/connections', parameters('office365Connection'))]"
+BY_URL: JSON = {
+    "chorus_url": {"name": "chorusUrl", "parameter": CHORUS_URL, "value": "[parameters('chorusUrl')]"},
+    "chorus_key": {"name": "chorusKey", "parameter": CHORUS_KEY, "value": "[parameters('chorusKey')]"},
+}
+MAIL: JSON = {
+    "approver": {"name": "approver", "parameter": {"type": "string"}, "value": "[parameters('approver')]"},
+    "least_agreement": {
+        "name": "leastAgreement",
+        "parameter": {"type": "string"},
+        "value": "[json(parameters('leastAgreement'))]",
+    },
+}
+
+
+def _connection(name: str, title: str, api: str, parameters: JSON, secrets: JSON) -> JSON:
+    """A connection that a template makes, and how its workflow is told of it."""
+    own = f"{name}Connection"
+    resource_id = f"[resourceId('Microsoft.Web/connections', parameters('{own}'))]"
+    return {
+        "parameters": {own: {"type": "string", "defaultValue": name}, **parameters},
+        "value": {"connectionId": resource_id, "connectionName": f"[parameters('{own}')]", "id": api},
+        "resource": {
+            "type": "Microsoft.Web/connections",
+            "apiVersion": CONNECTION_API,
+            "name": f"[parameters('{own}')]",
+            "location": "[parameters('location')]",
+            "properties": {"displayName": title, "api": {"id": api}, **secrets},
+        },
+    }
+
+
+CONNECTIONS: JSON = {
+    "office365": _connection(
+        "office365",
+        "Office 365 Outlook",
+        "[subscriptionResourceId('Microsoft.Web/locations/managedApis', parameters('location'), 'office365')]",
+        {},
+        {},
+    ),
+    "chorus": _connection(
+        "chorus",
+        "Chorus",
+        "[resourceId('Microsoft.Web/customApis', parameters('connectorName'))]",
+        {"connectorName": CONNECTOR_NAME, "chorusKey": CHORUS_KEY},
+        {"parameterValues": {"api_key": "[parameters('chorusKey')]"}},
+    ),
+}
 
 
 def templates() -> dict[str, JSON]:
@@ -58,75 +108,41 @@ def escaped(value: Any) -> Any:
 
 
 def _workflow_template(name: str, definition: JSON) -> JSON:
-    by_mail = "$connections" in definition["parameters"]
+    connections = [connection for connection in CONNECTIONS if f"['{connection}']" in json.dumps(definition)]
+    by_url = {name: part for name, part in BY_URL.items() if name in definition["parameters"]}
+    approval = MAIL if "approver" in definition["parameters"] else {}
     parameters: JSON = {
         "logicAppName": {"type": "string", "defaultValue": f"chorus-{name}"},
         "location": LOCATION,
-        "chorusUrl": CHORUS_URL,
-        "chorusKey": CHORUS_KEY,
+        **{part["name"]: part["parameter"] for part in by_url.values()},
+        **{name: part for connection in connections for name, part in CONNECTIONS[connection]["parameters"].items()},
+        **{part["name"]: _described(part, definition["parameters"][name]) for name, part in approval.items()},
     }
-    values: JSON = {
-        "chorus_url": {"value": "[parameters('chorusUrl')]"},
-        "chorus_key": {"value": "[parameters('chorusKey')]"},
-    }
-    if by_mail:
-        parameters |= _mail_parameters(definition)
-        values |= {
-            "approver": {"value": "[parameters('approver')]"},
-            "least_agreement": {"value": "[json(parameters('leastAgreement'))]"},
-            "$connections": {
-                "value": {
-                    "office365": {
-                        "connectionId": CONNECTION,
-                        "connectionName": "[parameters('office365Connection')]",
-                        "id": OFFICE365,
-                    }
-                }
-            },
-        }
+    values: JSON = {name: {"value": part["value"]} for name, part in {**by_url, **approval}.items()}
+    if connections:
+        values["$connections"] = {"value": {name: CONNECTIONS[name]["value"] for name in connections}}
     workflow: JSON = {
         "type": "Microsoft.Logic/workflows",
         "apiVersion": WORKFLOW_API,
         "name": "[parameters('logicAppName')]",
         "location": "[parameters('location')]",
-        "dependsOn": [CONNECTION] if by_mail else [],
+        "dependsOn": [CONNECTIONS[name]["value"]["connectionId"] for name in connections],
         "properties": {"state": "Enabled", "definition": escaped(definition), "parameters": values},
     }
-    return _template(parameters, [*([_mail_connection()] if by_mail else []), workflow])
+    return _template(parameters, [*(CONNECTIONS[name]["resource"] for name in connections), workflow])
 
 
-def _mail_parameters(definition: JSON) -> JSON:
-    agreement = definition["parameters"]["least_agreement"]
-    return {
-        "office365Connection": {
-            "type": "string",
-            "defaultValue": "office365",
-            "metadata": {"description": "The connection that sends the mail; sign in to it once after the deployment"},
-        },
-        "approver": {"type": "string", "metadata": definition["parameters"]["approver"]["metadata"]},
-        "leastAgreement": {
-            "type": "string",
-            "defaultValue": str(agreement["defaultValue"]),
-            "metadata": agreement["metadata"],
-        },
-    }
-
-
-def _mail_connection() -> JSON:
-    return {
-        "type": "Microsoft.Web/connections",
-        "apiVersion": CONNECTION_API,
-        "name": "[parameters('office365Connection')]",
-        "location": "[parameters('location')]",
-        "properties": {"displayName": "Office 365 Outlook", "api": {"id": OFFICE365}},
-    }
+def _described(part: JSON, parameter: JSON) -> JSON:
+    """A parameter of the template for one of the workflow. ARM has no numbers with a point, so they are texts there."""
+    default = {"defaultValue": str(parameter["defaultValue"])} if "defaultValue" in parameter else {}
+    return {**part["parameter"], **default, "metadata": parameter["metadata"]}
 
 
 def _connector_template(swagger: JSON) -> JSON:
     """The custom connector for the app at `chorusHost`, with the definition and the properties of this folder."""
     properties = _read(CONNECTOR / "apiProperties.json")["properties"]
     parameters: JSON = {
-        "connectorName": {"type": "string", "defaultValue": "chorus"},
+        "connectorName": CONNECTOR_NAME,
         "location": LOCATION,
         "chorusHost": {
             "type": "string",

@@ -17,7 +17,17 @@ from tests.logic_apps.syntax import Literal, calls_in
 SCHEMA = "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#"
 SECTIONS = {"$schema", "contentVersion", "parameters", "triggers", "actions", "outputs"}
 PARAMETER_TYPES = {"String", "SecureString", "Int", "Float", "Bool", "Array", "Object", "SecureObject"}
-ACTION_TYPES = {"Http", "HttpWebhook", "ApiConnectionWebhook", "Select", "Response", "If", "Until", "Wait"}
+ACTION_TYPES = {
+    "Http",
+    "HttpWebhook",
+    "ApiConnection",
+    "ApiConnectionWebhook",
+    "Select",
+    "Response",
+    "If",
+    "Until",
+    "Wait",
+}
 STATUSES = {"Succeeded", "Failed", "TimedOut", "Skipped"}
 READERS = {"body", "outputs", "actions"}
 CONTEXT = {"parameters", "triggerBody", "workflow"}

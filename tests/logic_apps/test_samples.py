@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
 
 from tests.logic_apps.conftest import Site
-from tests.logic_apps.workflow import LogicApp
+from tests.logic_apps.relay import KEY, Fault, polls, starts
+from tests.logic_apps.samples import CONNECTOR, workflow
+from tests.logic_apps.workflow import Connection, LogicApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -83,3 +86,23 @@ async def test_a_vote_that_is_not_complete_is_a_persons_to_decide(site: Site) ->
 
     assert app.answer["body"] == {"decision": "publish", "decided_by": "ana@example.com", "agreement": None}
     assert len(site.world.mails) == 1
+
+
+async def test_the_connector_does_what_the_http_actions_do(site: Site) -> None:
+    definition = json.loads((CONNECTOR / "apiDefinition.swagger.json").read_text("utf-8"))
+    site.world.connections["/chorus"] = Connection(definition, site.relay.base_url, KEY)
+    site.relay.faults = [Fault(starts, "lost"), Fault(polls, 503)]
+
+    app = await site.ended(
+        LogicApp(
+            site.world,
+            workflow("with-connector"),
+            {"$connections": {"chorus": {"connectionId": "/chorus"}}},
+            {"documents": MESSAGES},
+            f"08584{uuid.uuid4().int}",
+        )
+    )
+
+    assert app.answer is not None
+    assert app.answer["body"]["summary"]
+    assert len(app.answer["body"]["documents"]) == 3

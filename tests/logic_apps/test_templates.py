@@ -71,14 +71,16 @@ def test_the_key_is_a_secure_parameter_without_a_default_and_no_output(name: str
     assert template["outputs"] == {}, "outputs stay in the deployment history, and a trigger's URL is a secret"
 
 
-def test_only_the_sample_that_sends_mail_has_a_connection() -> None:
-    with_connection = [
-        name
+def test_a_template_makes_the_connections_of_its_workflow() -> None:
+    made = {
+        name: [part["name"] for part in ALL[f"{name}.json"]["resources"] if part["type"] == "Microsoft.Web/connections"]
         for name in WORKFLOWS
-        if any(part["type"] == "Microsoft.Web/connections" for part in ALL[f"{name}.json"]["resources"])
-    ]
+    }
 
-    assert with_connection == ["approval"]
+    assert {name: found for name, found in made.items() if found} == {
+        "approval": ["[parameters('office365Connection')]"],
+        "with-connector": ["[parameters('chorusConnection')]"],
+    }
 
 
 def test_the_example_of_a_parameter_file_sets_what_a_template_asks_for() -> None:

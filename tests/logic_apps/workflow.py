@@ -7,9 +7,10 @@ refuses all others.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tests.logic_apps.callbacks import CallbackServer
@@ -29,6 +30,31 @@ class Outcome:
     cause: Status | None = None
 
 
+@dataclass(frozen=True)
+class Connection:
+    """A connection of the custom connector: whose operations it offers, where they are, and its key."""
+
+    definition: JSON
+    root: str
+    key: str
+
+    def url_of(self, inputs: JSON) -> str:
+        """Where an action's request goes. The operation and its headers must be those of the definition."""
+        method, path = inputs["method"].lower(), inputs["path"]
+        [operation] = [
+            item[method]
+            for template, item in self.definition["paths"].items()
+            if method in item and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path)
+        ]
+        parameters = [part if "$ref" not in part else self._referred(part["$ref"]) for part in operation["parameters"]]
+        offered = {part["name"].lower() for part in parameters if part["in"] == "header"}
+        assert {header.lower() for header in inputs.get("headers", {})} <= offered, "the connector lets no others pass"
+        return f"{self.root}{self.definition['basePath']}{path}"
+
+    def _referred(self, reference: str) -> JSON:
+        return self.definition["parameters"][reference.rpartition("/")[2]]
+
+
 @dataclass
 class World:
     """What is around a logic app: the wire, its callback URLs, and a mailbox whose owner answers with `choice`."""
@@ -36,6 +62,7 @@ class World:
     wire: Wire
     callbacks: CallbackServer
     choice: str = ""
+    connections: dict[str, Connection] = field(default_factory=dict[str, Connection])
     mails: list[JSON] = field(default_factory=list[JSON])
     unsubscribed: list[Reply] = field(default_factory=list[Reply])
 
@@ -55,6 +82,7 @@ class LogicApp:
         self._does: Mapping[str, Callable[[str, JSON, Scope], Awaitable[Outcome]]] = {
             "Http": self._http,
             "HttpWebhook": self._webhook,
+            "ApiConnection": self._connector,
             "ApiConnectionWebhook": self._mail,
             "Select": self._select,
             "Response": self._respond,
@@ -131,6 +159,14 @@ class LogicApp:
         request = self._outgoing(scope.value(action["inputs"]))
         alone = action.get("operationOptions") == "DisableAsyncPattern"
         return outcome_of(await (self.world.wire.sent(request) if alone else self.world.wire.followed(request)))
+
+    async def _connector(self, name: str, action: JSON, scope: Scope) -> Outcome:
+        inputs = scope.value(action["inputs"])
+        assert action.get("operationOptions") == "DisableAsyncPattern", "polls would not go through the connection"
+        connection = self.world.connections[inputs["host"]["connection"]["name"]]
+        request = self._outgoing({**inputs, "method": inputs["method"].upper(), "uri": connection.url_of(inputs)})
+        headers = {**request.headers, "x-functions-key": connection.key}
+        return outcome_of(await self.world.wire.sent(replace(request, headers=headers)))
 
     async def _webhook(self, name: str, action: JSON, scope: Scope) -> Outcome:
         url, posted = self.world.callbacks.new(self.name, name)
