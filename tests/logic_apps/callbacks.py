@@ -18,8 +18,8 @@ class CallbackServer:
 
     def __init__(self) -> None:
         self.base_url = ""
-        self.arrived: list[Reply] = []
-        """Everything that was posted to a URL of ours, in order."""
+        self.arrived: list[tuple[str, dict[str, str]]] = []
+        """The body and the headers of everything that was posted to a URL of ours, in order."""
         self._waiting: dict[str, asyncio.Future[Reply]] = {}
         self._runner: web.AppRunner | None = None
 
@@ -54,7 +54,7 @@ class CallbackServer:
         text = await request.text()
         body = json.loads(text) if request.content_type.endswith("json") else text
         reply = Reply(200, request.headers.copy(), body)
-        self.arrived.append(reply)
+        self.arrived.append((text, dict(request.headers)))
         if waiting.done():
             return web.Response(status=404)
         waiting.set_result(reply)
