@@ -38,6 +38,9 @@ app.route("runs/{id}", methods=["DELETE"])(with_client(deferred.client_http_trig
 app.route("runs/{id}/redrive", methods=["POST"])(
     with_client(deferred.client_http_trigger("triggers.redrive:redrive_run"))
 )
+app.route("openapi.json", methods=["GET"])(deferred.http_trigger("triggers.openapi:get_openapi"))
+app.route("swagger.json", methods=["GET"])(deferred.http_trigger("triggers.openapi:get_swagger"))
+app.route("docs", methods=["GET"])(deferred.http_trigger("triggers.openapi:view_docs"))
 
 # Orchestrations
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.sectioning:sectioning"))
