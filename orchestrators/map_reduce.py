@@ -23,7 +23,7 @@ def map_reduce(context: DurableOrchestrationContext) -> Generator[Task[Any], Any
     """Run a `MapReduceRequest`, which comes in a `RunInput`, to its `RunResult`."""
     given = restored(RunInput, context.get_input())
     request = restored(MapReduceRequest, given.request)
-    run = Run.start(context, "map_reduce", request.policy, given.redrive)
+    run = Run.start(context, "map_reduce", request.policy, given.redrive, given.recipe)
     if request.in_storage:
         return (yield from map_in_storage(run, request, given.redrive))
     run.enter("branches", total=request.branch_count)

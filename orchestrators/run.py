@@ -63,6 +63,7 @@ class Run:
     deadline_timer: Task[Any]
     cancel_event: Task[Any]
     budget: Budget
+    recipe: str | None = None
     redrive_of: str | None = None
     reused: Mapping[str, BranchOutcome] = field(default_factory=dict[str, BranchOutcome])
     status: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -70,7 +71,12 @@ class Run:
 
     @classmethod
     def start(
-        cls, context: DurableOrchestrationContext, pattern: Pattern, policy: RunPolicy, redrive: Redrive | None
+        cls,
+        context: DurableOrchestrationContext,
+        pattern: Pattern,
+        policy: RunPolicy,
+        redrive: Redrive | None,
+        recipe: str | None = None,
     ) -> Run:
         """Start the clock: the deadline counts from the orchestration's first moment."""
         policy = policy.effective()
@@ -85,6 +91,7 @@ class Run:
             deadline_timer=context.create_timer(deadline),
             cancel_event=context.wait_for_external_event(CANCEL_EVENT),
             budget=Budget(policy.max_total_tokens),
+            recipe=recipe,
             redrive_of=redrive.run_id if redrive else None,
             reused={outcome.name: outcome for outcome in redrive.reused} if redrive else {},
         )
@@ -156,6 +163,7 @@ class Run:
         result = RunResult(
             id=self.context.instance_id,
             pattern=self.pattern,
+            recipe=self.recipe,
             redrive_of=self.redrive_of,
             status=status,
             completion_reason=reason,

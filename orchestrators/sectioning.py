@@ -27,7 +27,7 @@ def sectioning(context: DurableOrchestrationContext) -> Generator[Task[Any], Any
     """Run a `SectioningRequest`, which comes in a `RunInput`, to its `RunResult`."""
     given = restored(RunInput, context.get_input())
     request = restored(SectioningRequest, given.request)
-    run = Run.start(context, "sectioning", request.policy, given.redrive)
+    run = Run.start(context, "sectioning", request.policy, given.redrive, given.recipe)
     run.enter("branches", total=len(request.sections))
     sections = yield from fan_out(run, section_branches(request))
     if not run.wants_answer(sections):

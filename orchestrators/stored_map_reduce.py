@@ -232,6 +232,7 @@ def _result(run: Run, **fields: Any) -> dict[str, Any]:
     result = RunResult(
         id=run.context.instance_id,
         pattern=run.pattern,
+        recipe=run.recipe,
         redrive_of=run.redrive_of,
         policy=run.policy,
         started_at=run.started_at,

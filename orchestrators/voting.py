@@ -32,7 +32,7 @@ def voting(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, di
     """Run a `VotingRequest`, which comes in a `RunInput`, to its `RunResult`."""
     given = restored(RunInput, context.get_input())
     request = restored(VotingRequest, given.request)
-    run = Run.start(context, "voting", request.policy, given.redrive)
+    run = Run.start(context, "voting", request.policy, given.redrive, given.recipe)
     polling = Polling(request)
     asked = yield from ask(run, polling)
     if not run.wants_answer(asked):

@@ -62,7 +62,7 @@ def continued(run: RunState, result: RunResult, policy: RunPolicy | None) -> Run
     redrive = taken_over(run, request, result)
     reused = result.counts.succeeded if result.counts else len(redrive.reused)
     check_goes_on(run, result, request.policy, reused)
-    return RunInput(request=request.model_dump(mode="json"), redrive=redrive)
+    return RunInput(request=request.model_dump(mode="json"), redrive=redrive, recipe=run.recipe)
 
 
 def branches_in(request: Request, result: RunResult) -> int:

@@ -88,6 +88,7 @@ def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunRe
     return RunResult(
         id=run.id,
         pattern=run.pattern,
+        recipe=run.recipe,
         redrive_of=redrive.run_id if redrive else None,
         status="cancelled" if terminated else "failed",
         completion_reason="cancelled" if terminated else "internal_error",

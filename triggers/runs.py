@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 
 from activities.names import CANCEL_EVENT
-from shared.contracts.base import Contract
+from shared.branching import Request
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.run import Pattern, RunAccepted, RunInput, RunPending
 from shared.contracts.sectioning import SectioningRequest
@@ -58,7 +58,7 @@ async def get_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func
     if run.ended:
         return answer(HTTPStatus.OK, await result_json(client, await find(req, client)))
     url = f"{api_root(req, 'runs')}/runs/{run.id}"
-    pending = RunPending(id=run.id, pattern=run.pattern, status=run.stage, status_url=url)
+    pending = RunPending(id=run.id, pattern=run.pattern, recipe=run.recipe, status=run.stage, status_url=url)
     return answer(HTTPStatus.ACCEPTED, pending, **polling(url))
 
 
@@ -83,7 +83,7 @@ async def cancel_run(req: func.HttpRequest, client: DurableFunctionsClient) -> f
             HTTPStatus.CONFLICT, "run_already_ended", f"Run {run.id!r} has already ended; there is nothing to cancel."
         )
     url = f"{api_root(req, 'runs')}/runs/{run.id}"
-    pending = RunPending(id=run.id, pattern=run.pattern, status="cancelling", status_url=url)
+    pending = RunPending(id=run.id, pattern=run.pattern, recipe=run.recipe, status="cancelling", status_url=url)
     return answer(HTTPStatus.ACCEPTED, pending, **polling(url))
 
 
@@ -91,14 +91,27 @@ async def start(
     req: func.HttpRequest,
     client: DurableFunctionsClient,
     pattern: Pattern,
-    contract: type[Contract],
+    contract: type[Request],
     route: str,
 ) -> func.HttpResponse:
     """Check the request, start its orchestration, and say where to look."""
     request = await asyncio.to_thread(parsed, req, contract)  # a megabyte of schemas takes seconds to check
+    return await begin(req, client, pattern, request, route)
+
+
+async def begin(
+    req: func.HttpRequest,
+    client: DurableFunctionsClient,
+    pattern: Pattern,
+    request: Request,
+    route: str,
+    *,
+    recipe: str | None = None,
+) -> func.HttpResponse:
+    """Start the orchestration of a request that was checked; `recipe` names the recipe that made it, if one did."""
     if isinstance(request, MapReduceRequest):
         request = with_storage(request)
-    given = RunInput(request=request.model_dump(mode="json"))
+    given = RunInput(request=request.model_dump(mode="json"), recipe=recipe)
     return await accepted(req, client, pattern, given, route)
 
 
@@ -111,7 +124,13 @@ async def accepted(
     url = f"{api_root(req, route)}/runs/{run_id}"
     redrive_of = given.redrive.run_id if given.redrive else None
     body = RunAccepted(
-        id=run_id, pattern=pattern, redrive_of=redrive_of, status_url=url, view_url=f"{url}/view", cancel_url=url
+        id=run_id,
+        pattern=pattern,
+        recipe=given.recipe,
+        redrive_of=redrive_of,
+        status_url=url,
+        view_url=f"{url}/view",
+        cancel_url=url,
     )
     return answer(HTTPStatus.ACCEPTED, body, **polling(url))
 

@@ -52,6 +52,7 @@ def view_of_stored(run: RunState, shards: Sequence[OrchestrationState], now: dat
     return RunView(
         id=run.id,
         pattern=run.pattern,
+        recipe=run.recipe,
         redrive_of=redrive.run_id if redrive else None,
         status=run.stage,
         phase=run.phase,
@@ -74,6 +75,7 @@ def put_together_in_storage(
     return RunResult(
         id=run.id,
         pattern=run.pattern,
+        recipe=run.recipe,
         redrive_of=redrive.run_id if redrive else None,
         status="cancelled" if terminated else "failed",
         completion_reason="cancelled" if terminated else "internal_error",

@@ -69,6 +69,12 @@ class RunState:
         given = self.given
         return given.redrive if given else None
 
+    @property
+    def recipe(self) -> str | None:
+        """The name of the recipe that it was started by, if it was; needs the payloads."""
+        given = self.given
+        return given.recipe if given else None
+
     @cached_property
     def phase(self) -> Phase | Literal["pending"]:
         """What it told last of what it does; needs the payloads."""
@@ -105,6 +111,7 @@ def view_of(run: RunState, children: Sequence[OrchestrationState], now: datetime
     return RunView(
         id=run.id,
         pattern=run.pattern,
+        recipe=run.recipe,
         redrive_of=redrive.run_id if redrive else None,
         status=run.stage,
         phase=run.phase,
@@ -128,6 +135,7 @@ def view_of_result(result: RunResult) -> RunView:
     return RunView(
         id=result.id,
         pattern=result.pattern,
+        recipe=result.recipe,
         redrive_of=result.redrive_of,
         status=result.status,
         phase="done",

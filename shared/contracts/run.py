@@ -70,10 +70,14 @@ class Redrive(Contract):
 
 
 class RunInput(Contract):
-    """The input of a pattern's orchestration: the request as its contract dumps it."""
+    """The input of a pattern's orchestration: the request as its contract dumps it.
+
+    `recipe` names the recipe that the request was made by; a redrive has the recipe of the run that it goes on from.
+    """
 
     request: dict[str, Any]
     redrive: Redrive | None = None
+    recipe: Annotated[str | None, Field(exclude_if=is_none)] = None
 
 
 class RunResult(Contract):
@@ -95,6 +99,7 @@ class RunResult(Contract):
 
     id: str
     pattern: Pattern
+    recipe: Annotated[str | None, Field(exclude_if=is_none)] = None
     redrive_of: str | None = None
     status: RunStatus
     completion_reason: CompletionReason
@@ -130,6 +135,7 @@ class RunAccepted(Contract):
 
     id: str
     pattern: Pattern
+    recipe: Annotated[str | None, Field(exclude_if=is_none)] = None
     redrive_of: str | None = None
     status_url: str
     view_url: str
@@ -141,6 +147,7 @@ class RunPending(Contract):
 
     id: str
     pattern: Pattern
+    recipe: Annotated[str | None, Field(exclude_if=is_none)] = None
     status: Literal["pending", "running", "cancelling"]
     status_url: str
 
@@ -187,6 +194,7 @@ class RunView(Contract):
 
     id: str
     pattern: Pattern
+    recipe: Annotated[str | None, Field(exclude_if=is_none)] = None
     redrive_of: str | None = None
     status: RunStatus | Literal["pending", "running"]
     phase: Phase | Literal["pending", "done"]

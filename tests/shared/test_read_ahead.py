@@ -50,6 +50,16 @@ async def test_texts_side_by_side_cost_one_request_also_at_the_same_time() -> No
     assert reads(memory) == 1
 
 
+async def test_a_window_is_kept_until_all_of_it_was_read() -> None:
+    memory, ahead = blobs(b"0123456789abcde")
+    texts = [await ahead.read("c", PART, offset=at, length=5) for at in (0, 10)]
+    assert texts == [b"01234", b"abcde"]
+    assert [key[2] for key in ahead._windows] == [0]
+    assert await ahead.read("c", PART, offset=5, length=5) == b"56789"
+    assert not ahead._windows
+    assert reads(memory) == 2
+
+
 async def test_a_failed_fetch_is_made_again() -> None:
     memory, ahead = blobs(b"0123456789", name="another")
     for _ in range(2):
@@ -71,7 +81,8 @@ async def test_a_failed_fetch_that_nobody_waits_for_any_more_is_not_kept() -> No
     memory, ahead = blobs(b"", name="another")
     gives_up = asyncio.create_task(ahead.read("c", PART, offset=0, length=1))
     await asyncio.sleep(0)
-    [fetch] = ahead._windows.values()
+    [window] = ahead._windows.values()
+    fetch = window.fetch
     gives_up.cancel()
     await asyncio.wait({gives_up, fetch})
     await memory.write("c", PART, b"0123456789")

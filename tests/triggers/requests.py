@@ -102,10 +102,10 @@ def sections(*names: str, **fields: Any) -> JSON:
     return {"input": "text", "sections": [{"name": name, "instructions": "judge"} for name in names], **fields}
 
 
-def run_input(request: JSON, reused: Sequence[JSON] | None = None) -> JSON:
+def run_input(request: JSON, reused: Sequence[JSON] | None = None, *, recipe: str | None = None) -> JSON:
     """A `RunInput`; with `reused`, that of a redrive."""
     redrive = None if reused is None else {"run_id": EARLIER_ID, "reused": list(reused)}
-    return {"request": request, "redrive": redrive}
+    return {"request": request, "redrive": redrive, **({"recipe": recipe} if recipe else {})}
 
 
 def outcome(name: str, status: str = "succeeded", **fields: Any) -> JSON:

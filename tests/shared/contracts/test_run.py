@@ -52,10 +52,16 @@ def through_history(value: Any) -> Any:
     return restored(type(value), json.loads(text))
 
 
-@given(request=JSON_OBJECTS, reused=st.none() | st.lists(OUTCOMES, max_size=3))
-def test_the_input_of_a_run_survives_history(request: dict[str, Any], reused: list[BranchOutcome] | None) -> None:
+@given(
+    request=JSON_OBJECTS,
+    reused=st.none() | st.lists(OUTCOMES, max_size=3),
+    recipe=st.sampled_from([None, "fact-check"]),
+)
+def test_the_input_of_a_run_survives_history(
+    request: dict[str, Any], reused: list[BranchOutcome] | None, recipe: str | None
+) -> None:
     redrive = None if reused is None else Redrive(run_id=RUN_ID, reused=reused)
-    value = RunInput(request=request, redrive=redrive)
+    value = RunInput(request=request, redrive=redrive, recipe=recipe)
 
     assert through_history(value) == value
     assert through_history(value).model_dump_json() == value.model_dump_json()
@@ -63,6 +69,14 @@ def test_the_input_of_a_run_survives_history(request: dict[str, Any], reused: li
 
 def test_an_input_without_a_redrive_needs_none() -> None:
     assert accepted(RunInput, {"request": {}}).redrive is None
+
+
+def test_a_run_without_a_recipe_says_nothing_of_one() -> None:
+    pending = RunPending(id=RUN_ID, pattern="voting", status="running", status_url="u")
+
+    assert "recipe" not in RunInput(request={}).model_dump(mode="json")
+    assert "recipe" not in pending.model_dump(mode="json")
+    assert pending.model_copy(update={"recipe": "fact-check"}).model_dump(mode="json")["recipe"] == "fact-check"
 
 
 @pytest.mark.parametrize(
