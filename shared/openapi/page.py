@@ -96,7 +96,7 @@ def _contents(name: str, operations: Iterable[Document]) -> str:
 
 def _schema_contents(schemas: Iterable[str]) -> str:
     links = "".join(f'<li><a href="#schema-{name}">{name}</a></li>' for name in schemas)
-    return f"<h2>Schemas</h2><ul>{links}</ul>"
+    return f'<div class="schemas"><h2>Schemas</h2><ul>{links}</ul></div>'
 
 
 def _tag(tag: Document, operations: Iterable[tuple[str, str, Document]], root: str) -> str:
