@@ -12,6 +12,7 @@ import azure.functions as func
 
 from shared import deferred
 from shared.errors import SettingsError
+from shared.recipes.folder import folder_of
 from shared.settings import load_model_settings, load_storage_settings
 
 # Outputs of models and callers' schemas are arbitrary JSON. In the SDK's loose mode, an object in them with the keys
@@ -38,6 +39,12 @@ app.route("runs/{id}", methods=["DELETE"])(with_client(deferred.client_http_trig
 app.route("runs/{id}/redrive", methods=["POST"])(
     with_client(deferred.client_http_trigger("triggers.redrive:redrive_run"))
 )
+app.route("recipes", methods=["GET"])(deferred.http_trigger("triggers.recipes:list_recipes"))
+app.route("recipes/{name}", methods=["GET"])(deferred.http_trigger("triggers.recipes:describe_recipe"))
+app.route("recipes/{name}", methods=["POST"])(
+    with_client(deferred.client_http_trigger("triggers.recipes:start_recipe"))
+)
+app.route("recipes/{name}/estimate", methods=["POST"])(deferred.http_trigger("triggers.recipes:estimate_recipe"))
 app.route("openapi.json", methods=["GET"])(deferred.http_trigger("triggers.openapi:get_openapi"))
 app.route("swagger.json", methods=["GET"])(deferred.http_trigger("triggers.openapi:get_swagger"))
 app.route("docs", methods=["GET"])(deferred.http_trigger("triggers.openapi:view_docs"))
@@ -74,3 +81,9 @@ try:
         app.configure_large_payloads(payload_store=payloads_in(storage))
 except SettingsError as exc:
     logging.getLogger("chorus").warning("The app starts, but without storage: %s", exc)
+
+try:
+    for broken in folder_of(os.environ).problems():
+        logging.getLogger("chorus").warning("The app starts, but without one of its recipes: %s", broken)
+except SettingsError as exc:
+    logging.getLogger("chorus").warning("The app starts, but without recipes: %s", exc)

@@ -41,7 +41,7 @@ SLOW_TO_IMPORT = {
 
 ENVIRONMENT_READERS = {
     "function_app", "activities.call_agent", "activities.read_documents", "activities.storage", "triggers.health",
-    "activities.reduce_parts", "triggers.storage",
+    "activities.reduce_parts", "triggers.storage", "triggers.recipes",
 }  # fmt: skip
 
 OF_THE_SDK = "BuiltIn__"
@@ -290,7 +290,10 @@ def test_importing_the_app_loads_nothing_slow(loaded_app: dict[str, Any]) -> Non
     assert {"azure.functions", "azure.durable_functions", "shared.deferred", "shared.settings"} <= loaded
     assert loaded & SLOW_TO_IMPORT == set()
     ours = {name for name in loaded if within(name, ["orchestrators", "triggers", "activities", "shared"])}
-    assert ours == {"shared", "shared.deferred", "shared.errors", "shared.settings"}
+    assert ours == {
+        "shared", "shared.deferred", "shared.errors", "shared.recipes", "shared.recipes.first_look",
+        "shared.recipes.folder", "shared.settings",
+    }  # fmt: skip
 
 
 # The map of the app
@@ -366,6 +369,10 @@ ROUTES = {
     "estimate_sectioning": ("POST", "sectioning/estimate"),
     "estimate_voting": ("POST", "voting/estimate"),
     "estimate_map_reduce": ("POST", "map-reduce/estimate"),
+    "list_recipes": ("GET", "recipes"),
+    "describe_recipe": ("GET", "recipes/{name}"),
+    "start_recipe": ("POST", "recipes/{name}"),
+    "estimate_recipe": ("POST", "recipes/{name}/estimate"),
     "get_run": ("GET", "runs/{id}"),
     "view_run": ("GET", "runs/{id}/view"),
     "cancel_run": ("DELETE", "runs/{id}"),
@@ -398,8 +405,8 @@ def test_what_starts_nothing_has_no_durable_client(loaded_app: dict[str, Any]) -
     with_client = set(triggers_of(loaded_app, "durableClient")) & set(ROUTES)
 
     assert set(ROUTES) - with_client == {
-        "health", "estimate_sectioning", "estimate_voting", "estimate_map_reduce", "get_openapi", "get_swagger",
-        "view_docs",
+        "health", "estimate_sectioning", "estimate_voting", "estimate_map_reduce", "estimate_recipe", "list_recipes",
+        "describe_recipe", "get_openapi", "get_swagger", "view_docs",
     }  # fmt: skip
 
 

@@ -35,13 +35,7 @@ async def estimate_voting(req: func.HttpRequest) -> func.HttpResponse:
 
 async def estimate_map_reduce(req: func.HttpRequest) -> func.HttpResponse:
     """`POST /api/map-reduce/estimate`."""
-    try:
-        request = await asyncio.to_thread(parsed, req, MapReduceRequest)
-        if request.in_storage:
-            return answer(HTTPStatus.OK, await estimated_in_storage(with_storage(request)))
-    except Problem as problem:
-        return problem.response()
-    return answer(HTTPStatus.OK, await asyncio.to_thread(estimate, "map_reduce", request))
+    return await estimated(req, "map_reduce", MapReduceRequest)
 
 
 async def estimated_in_storage(request: MapReduceRequest) -> RunEstimate:
@@ -69,7 +63,13 @@ async def estimated_in_storage(request: MapReduceRequest) -> RunEstimate:
 async def estimated[R: Request](req: func.HttpRequest, pattern: Pattern, contract: type[R]) -> func.HttpResponse:
     """Check the request and answer with its `RunEstimate`."""
     try:
-        request = await asyncio.to_thread(parsed, req, contract)
+        return await estimate_of(pattern, await asyncio.to_thread(parsed, req, contract))
     except Problem as problem:
         return problem.response()
+
+
+async def estimate_of(pattern: Pattern, request: Request) -> func.HttpResponse:
+    """The answer with the `RunEstimate` of a request that fits its contract; raise the `Problem` if there is none."""
+    if isinstance(request, MapReduceRequest) and request.in_storage:
+        return answer(HTTPStatus.OK, await estimated_in_storage(with_storage(request)))
     return answer(HTTPStatus.OK, await asyncio.to_thread(estimate, pattern, request))
