@@ -1,12 +1,14 @@
-"""Bodies of answers that are written without a contract, since the cold start should not pay for one."""
+"""Bodies that no contract of the app has: those that a cold start should not pay for, and what recipes share."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from shared.contracts.agent import AgentDefaults
 from shared.contracts.base import Contract
+from shared.contracts.policy import RunPolicy
 from shared.settings import ModelApi, Provider
 
 
@@ -23,6 +25,15 @@ class StorageReport(Contract):
 
     sources: int
     sinks: int
+
+
+class RecipeRequest(Contract):
+    """What all recipes take; a recipe's parameters stand beside it, each a field, and `GetRecipe` has their schema."""
+
+    model_config = ConfigDict(extra="allow")
+
+    policy: RunPolicy | None = None
+    defaults: AgentDefaults | None = None
 
 
 class HealthReport(Contract):

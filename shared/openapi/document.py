@@ -128,7 +128,7 @@ def _responses(operation: Operation) -> Document:
 def problems_by_status(operation: Operation) -> dict[int, list[str]]:
     """The codes of the problems that an operation can meet, by their HTTP status."""
     found: dict[int, list[str]] = {}
-    for code in operation.problems:
+    for code in operation.all_problems:
         found.setdefault(PROBLEMS[code].status, []).append(code)
     return found
 

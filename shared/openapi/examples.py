@@ -60,6 +60,13 @@ MAP_REDUCE: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
+RECIPE: Mapping[str, Mapping[str, Any]] = {
+    "Research on one question": {
+        "topic": "Should a mid-sized web shop move its nightly batch jobs to serverless functions?",
+        "depth": "short",
+    },
+}
+
 REDRIVE: Mapping[str, Mapping[str, Any]] = {
     "With more patience": {"policy": {"branch_timeout_s": 300, "attempts": 5}},
 }

@@ -71,3 +71,8 @@ class Operation:
     anonymous: bool = False
     visibility: Visibility = "important"
     in_connector: bool = True
+
+    @property
+    def all_problems(self) -> tuple[str, ...]:
+        """The codes of the problems that it can meet, each once."""
+        return tuple(dict.fromkeys(self.problems))

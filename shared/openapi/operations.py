@@ -8,21 +8,32 @@ from typing import Any
 from shared.contracts.base import Contract
 from shared.contracts.estimate import RunEstimate
 from shared.contracts.map_reduce import MapReduceRequest
+from shared.contracts.recipe import RecipeDetails, RecipeList
 from shared.contracts.run import RedriveRequest, RunAccepted, RunPending, RunResult, RunView
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
 from shared.openapi import examples
-from shared.openapi.bodies import HealthReport
+from shared.openapi.bodies import HealthReport, RecipeRequest
 from shared.openapi.operation import Answer, Header, Operation, Parameter
-from shared.openapi.problems import OF_A_RESULT, OF_A_RUN, OF_BODIES, OF_STORAGE, OF_THE_HUB
+from shared.openapi.problems import (
+    OF_A_RESULT,
+    OF_A_RUN,
+    OF_BODIES,
+    OF_RECIPES,
+    OF_STORAGE,
+    OF_STORAGE_ESTIMATES,
+    OF_THE_HUB,
+)
 
 RUNS = "Runs"
 PATTERNS = "Patterns"
+RECIPES = "Recipes"
 ESTIMATES = "Estimates"
 APP = "App"
 
 TAGS: Mapping[str, str] = {
     PATTERNS: "Start agents in parallel: on parts of a task, as voters, or on documents.",
+    RECIPES: "Ready requests with parameters: a recipe knows the agents, and its caller gives the material.",
     RUNS: "Look at runs, cancel them, and run again what did not succeed.",
     ESTIMATES: "What a run would take: checked as strictly as a start, and nothing is started.",
     APP: "The app itself, and the definitions of this API.",
@@ -44,6 +55,32 @@ RUN_ID = Parameter(
     {"type": "string", "pattern": "^[0-9a-f]{32}$", "examples": ["0123456789abcdef0123456789abcdef"]},
     visibility="important",
 )
+
+
+RECIPE_NAME = Parameter(
+    "name",
+    "path",
+    "Recipe",
+    "The name of the recipe, from the list of recipes.",
+    {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 60, "examples": ["research"]},
+    visibility="important",
+    extensions={
+        "x-ms-dynamic-values": {
+            "operationId": "ListRecipes",
+            "value-collection": "recipes",
+            "value-path": "name",
+            "value-title": "title",
+        }
+    },
+)
+RECIPE_BODY: Mapping[str, Any] = {
+    "x-ms-dynamic-schema": {
+        "operationId": "GetRecipe",
+        "parameters": {"name": {"parameter": "name"}},
+        "value-path": "input_schema",
+    }
+}
+"""A recipe's own schema takes the place of the one that all recipes share."""
 
 
 def start_of(
@@ -125,6 +162,46 @@ OPERATIONS: tuple[Operation, ...] = (
         of_storage=OF_STORAGE,
     ),
     Operation(
+        id="ListRecipes",
+        function="list_recipes",
+        method="GET",
+        route="recipes",
+        tag=RECIPES,
+        summary="List recipes",
+        description="Gives the recipes of the app by name, and of a broken one what is wrong with its file.",
+        answers=(Answer(200, "The recipes.", RecipeList),),
+        problems=("recipes_unavailable",),
+        visibility="advanced",
+    ),
+    Operation(
+        id="GetRecipe",
+        function="describe_recipe",
+        method="GET",
+        route="recipes/{name}",
+        tag=RECIPES,
+        summary="Get a recipe",
+        description="Gives what a recipe does, the JSON Schema of what it takes, and an example.",
+        parameters=(RECIPE_NAME,),
+        answers=(Answer(200, "The recipe.", RecipeDetails),),
+        problems=OF_RECIPES,
+        visibility="advanced",
+    ),
+    Operation(
+        id="StartRecipe",
+        function="start_recipe",
+        method="POST",
+        route="recipes/{name}",
+        tag=RECIPES,
+        summary="Start a recipe",
+        description="Starts a run of the recipe's pattern, with the request that the recipe makes of its parameters.",
+        parameters=(RECIPE_NAME,),
+        request=RecipeRequest,
+        examples=examples.RECIPE,
+        body_extensions=RECIPE_BODY,
+        answers=(ACCEPTED,),
+        problems=(*OF_BODIES, *OF_RECIPES, *OF_STORAGE, *OF_THE_HUB),
+    ),
+    Operation(
         id="GetRun",
         function="get_run",
         method="GET",
@@ -187,7 +264,23 @@ OPERATIONS: tuple[Operation, ...] = (
         "map-reduce",
         MapReduceRequest,
         examples.MAP_REDUCE,
-        of_storage=(*OF_STORAGE, "estimate_not_available", "source_not_usable", "storage_unavailable"),
+        of_storage=OF_STORAGE_ESTIMATES,
+    ),
+    Operation(
+        id="EstimateRecipe",
+        function="estimate_recipe",
+        method="POST",
+        route="recipes/{name}/estimate",
+        tag=ESTIMATES,
+        summary="Estimate a recipe",
+        description="How many calls and tokens a run would take. Takes the request of a start, and starts nothing.",
+        parameters=(RECIPE_NAME,),
+        request=RecipeRequest,
+        examples=examples.RECIPE,
+        body_extensions=RECIPE_BODY,
+        answers=(Answer(200, "The estimate.", RunEstimate),),
+        problems=(*OF_BODIES, *OF_RECIPES, *OF_STORAGE_ESTIMATES),
+        visibility="advanced",
     ),
     Operation(
         id="GetHealth",

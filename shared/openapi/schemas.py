@@ -89,7 +89,7 @@ def _told(name: str, schema: Schema, schemas: Mapping[str, Schema], *, closed: b
     if required := [field for field in properties if field in {*schema.get("required", []), *tags}]:
         told["required"] = required
     if closed:
-        told["additionalProperties"] = False
+        told["additionalProperties"] = schema.get("additionalProperties", True)
     return told
 
 

@@ -83,7 +83,7 @@ def _operation(operation: Operation, given: Document) -> Document:
         parameters.append(_body(operation, given["requestBody"]))
     if parameters:
         told["parameters"] = parameters
-    if operation.problems:
+    if operation.all_problems:
         told["produces"] = [JSON, PROBLEM_JSON]
     told["responses"] = {status: _response(answer, status) for status, answer in given["responses"].items()}
     if operation.anonymous:

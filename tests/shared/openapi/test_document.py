@@ -18,8 +18,11 @@ from shared.contracts.run import RunResult, RunView
 from shared.contracts.voting import VotingRequest
 from shared.openapi.bodies import HealthReport
 from shared.openapi.document import VERSION, openapi_document
+from shared.openapi.examples import RECIPE
 from shared.openapi.operation import Operation
-from shared.openapi.operations import OPERATIONS, TAGS
+from shared.openapi.operations import OPERATIONS, RECIPE_NAME, TAGS
+from shared.recipes.catalog import catalog_of
+from shared.recipes.folder import folder_of
 from tests.architecture import ROOT
 from tests.shared.openapi.requests import shown_requests
 from tests.shared.strategies import voting_requests
@@ -93,7 +96,7 @@ def test_problems_are_told_as_problem_json_with_their_codes(operation: Operation
         for code in answer["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
     ]
 
-    assert sorted(told) == sorted(operation.problems)
+    assert sorted(told) == sorted(operation.all_problems)
     assert len(set(told)) == len(told)
 
 
@@ -111,6 +114,14 @@ def test_a_request_that_is_shown_fits_the_contract_and_the_schema(
     assert contract is not None
     contract.model_validate_json(json.dumps(request_body), strict=True)
     assert [error.message for error in validator_of(contract.__name__).iter_errors(request_body)] == []
+
+
+def test_the_example_of_a_recipe_is_accepted_by_that_recipe() -> None:
+    [name] = RECIPE_NAME.schema["examples"]
+
+    for example in RECIPE.values():
+        recipe = catalog_of(folder_of({})).recipe(name)
+        assert recipe.request(recipe.filled(recipe.given(example)))
 
 
 @each_operation

@@ -22,10 +22,9 @@ def raised() -> Iterator[tuple[str, int]]:
     for path in modules("triggers"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Problem":
-                status, code = node.args[:2]
-                assert isinstance(status, ast.Attribute)
-                assert isinstance(code, ast.Constant)
-                yield str(code.value), HTTPStatus[status.attr].value
+                status, code = map(ast.unparse, node.args[:2])
+                if (status, code) != ("problem.status", "problem.code"):  # one that was made before, in other words
+                    yield ast.literal_eval(code), HTTPStatus[status.removeprefix("HTTPStatus.")].value
 
 
 def test_the_codes_and_statuses_of_all_problems_are_those_of_the_handlers() -> None:
@@ -33,7 +32,7 @@ def test_the_codes_and_statuses_of_all_problems_are_those_of_the_handlers() -> N
 
 
 def test_every_problem_is_met_by_some_operation() -> None:
-    assert {code for operation in OPERATIONS for code in operation.problems} == {*PROBLEMS}
+    assert {code for operation in OPERATIONS for code in operation.all_problems} == {*PROBLEMS}
 
 
 @pytest.mark.parametrize("errors", [[], [FieldError("sections[2].name", "must be unique")]])

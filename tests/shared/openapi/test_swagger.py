@@ -112,6 +112,33 @@ def test_keys_go_in_a_header() -> None:
     assert SWAGGER["security"] == [{"functionKey": []}]
 
 
+def operation_of(operation_id: str) -> Any:
+    [found] = [operation for operation in operations() if operation["operationId"] == operation_id]
+    return found
+
+
+@pytest.mark.parametrize("operation_id", ["GetRecipe", "StartRecipe", "EstimateRecipe"])
+def test_a_designer_offers_the_names_of_recipes(operation_id: str) -> None:
+    [name] = [each for each in operation_of(operation_id)["parameters"] if each["name"] == "name"]
+    told = name["x-ms-dynamic-values"]
+    listed = SWAGGER["definitions"]["RecipeList"]["properties"]
+
+    assert operation_of(told["operationId"])["responses"]["200"]["schema"] == {"$ref": "#/definitions/RecipeList"}
+    assert listed[told["value-collection"]]["items"] == {"$ref": "#/definitions/RecipeSummary"}
+    assert {told["value-path"], told["value-title"]} <= {*SWAGGER["definitions"]["RecipeSummary"]["properties"]}
+
+
+@pytest.mark.parametrize("operation_id", ["StartRecipe", "EstimateRecipe"])
+def test_a_designer_shows_the_fields_that_the_chosen_recipe_takes(operation_id: str) -> None:
+    parameters = {each["name"]: each for each in operation_of(operation_id)["parameters"]}
+    told = parameters["body"]["schema"]["x-ms-dynamic-schema"]
+
+    assert parameters["body"]["schema"]["type"] == "object"
+    assert operation_of(told["operationId"])["responses"]["200"]["schema"] == {"$ref": "#/definitions/RecipeDetails"}
+    assert told["value-path"] in SWAGGER["definitions"]["RecipeDetails"]["properties"]
+    assert all(parameter["parameter"] in parameters for parameter in told["parameters"].values())
+
+
 @pytest.mark.parametrize(("operation_id", "where", "request_body"), shown_requests())
 def test_a_request_that_is_shown_fits_the_simpler_schema_too(operation_id: str, where: str, request_body: Any) -> None:
     [body] = [
