@@ -13,7 +13,7 @@ import azure.functions as func
 from shared import deferred
 from shared.errors import SettingsError
 from shared.recipes.folder import folder_of
-from shared.settings import load_model_settings, load_storage_settings
+from shared.settings import load_callback_settings, load_model_settings, load_storage_settings
 
 # Outputs of models and callers' schemas are arbitrary JSON. In the SDK's loose mode, an object in them with the keys
 # __class__, __module__ and __data__ would be taken for a Python object to rebuild, and could fail the orchestration.
@@ -55,6 +55,7 @@ app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.voting
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.map_reduce:map_reduce"))
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.agent_attempt:agent_attempt"))
 app.orchestration_trigger("context")(deferred.native_orchestrator("orchestrators.shard:shard"))
+app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.delivery:delivery"))
 
 # Activities
 with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.call_agent:call_agent")))
@@ -68,6 +69,9 @@ app.activity_trigger("given")(deferred.activity("activities.take_over:take_over"
 app.activity_trigger("given")(deferred.activity("activities.plan_level:plan_level"))
 with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.reduce_parts:reduce_parts")))
 app.activity_trigger("given")(deferred.activity("activities.join_outputs:join_outputs"))
+with_client(app.activity_trigger("given")(deferred.client_activity("activities.announce_end:announce_end")))
+with_client(app.activity_trigger("given")(deferred.client_activity("activities.look_for_end:look_for_end")))
+with_client(app.activity_trigger("given")(deferred.client_activity("activities.deliver_result:deliver_result")))
 
 try:
     load_model_settings(os.environ)
@@ -87,3 +91,8 @@ try:
         logging.getLogger("chorus").warning("The app starts, but without one of its recipes: %s", broken)
 except SettingsError as exc:
     logging.getLogger("chorus").warning("The app starts, but without recipes: %s", exc)
+
+try:
+    load_callback_settings(os.environ)
+except SettingsError as exc:
+    logging.getLogger("chorus").warning("The app starts, but without callbacks: %s", exc)

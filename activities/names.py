@@ -9,6 +9,7 @@ VOTING: Final = "voting"
 MAP_REDUCE: Final = "map_reduce"
 AGENT_ATTEMPT: Final = "agent_attempt"
 SHARD: Final = "shard"
+DELIVERY: Final = "delivery"
 
 CALL_AGENT: Final = "call_agent"
 STOP_CALLS: Final = "stop_calls"
@@ -24,6 +25,10 @@ PLAN_LEVEL: Final = "plan_level"
 REDUCE_PARTS: Final = "reduce_parts"
 JOIN_OUTPUTS: Final = "join_outputs"
 
+ANNOUNCE_END: Final = "announce_end"
+LOOK_FOR_END: Final = "look_for_end"
+DELIVER_RESULT: Final = "deliver_result"
+
 CANCEL_EVENT: Final = "cancel"
 """Ends a run."""
 STOP_EVENT: Final = "stop"
@@ -34,6 +39,8 @@ PLACES_EVENT: Final = "places"
 """Tells a shard how many places the one before it has passed on, and how the stage stands."""
 HOLD_EVENT: Final = "hold"
 """Tells a shard that the run's budget is spent."""
+RUN_ENDED_EVENT: Final = "run_ended"
+"""Tells the delivery of a run's callback that the run is about to end."""
 CALL_GIVEN_UP: Final = "call_given_up"
 """The error code of a reply that nobody waits for any more."""
 
@@ -87,3 +94,8 @@ def shard_of(call: str) -> str | None:
     """The instance id of the shard whose call this is; None for a call with an orchestration of its own."""
     shard, is_unit, _ = call.partition("/")
     return shard if is_unit else None
+
+
+def delivery_instance_id(run_id: str) -> str:
+    """The instance id of the delivery of a run's callback. It is no child of the run, and not found as one."""
+    return f"~callback:{run_id}"

@@ -14,12 +14,13 @@ import azure.functions as func
 from activities.names import CANCEL_EVENT
 from shared.branching import Request
 from shared.contracts.map_reduce import MapReduceRequest
-from shared.contracts.run import Pattern, RunAccepted, RunInput, RunPending
+from shared.contracts.run import Pattern, RunAccepted, RunInput, RunPending, RunView
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
 from shared.task_hub import is_gone
 from triggers.answers import answer, answering_problems, api_root, polling
 from triggers.bodies import parsed
+from triggers.callbacks import callback_for, callback_view, schedule_delivery
 from triggers.problems import Problem
 from triggers.results import result_json, result_of
 from triggers.shards import shards_going
@@ -66,12 +67,8 @@ async def get_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func
 async def view_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
     """`GET /api/runs/{id}/view`: the run as it is now, always 200."""
     run = await find(req, client)
-    if run.ended:
-        return answer(HTTPStatus.OK, view_of_result(await result_of(client, run)))
-    now = datetime.now(UTC)
-    if stored_request(run):
-        return answer(HTTPStatus.OK, view_of_stored(run, await shards_going(client, run.state), now))
-    return answer(HTTPStatus.OK, view_of(run, await child_states(client, run.id), now))
+    view = await view_now(client, run)
+    return answer(HTTPStatus.OK, view.model_copy(update={"callback": await callback_view(client, run)}))
 
 
 @answering_problems
@@ -111,7 +108,8 @@ async def begin(
     """Start the orchestration of a request that was checked; `recipe` names the recipe that made it, if one did."""
     if isinstance(request, MapReduceRequest):
         request = with_storage(request)
-    given = RunInput(request=request.model_dump(mode="json"), recipe=recipe)
+    callback = callback_for(request.callback_url)
+    given = RunInput(request=request.model_dump(mode="json"), recipe=recipe, callback=callback)
     return await accepted(req, client, pattern, given, route)
 
 
@@ -120,8 +118,10 @@ async def accepted(
 ) -> func.HttpResponse:
     """Start an orchestration, whose name is the pattern, and say where to look; `route` is the request's own."""
     run_id = uuid.uuid4().hex
-    await client.schedule_new_orchestration(pattern, input=given.model_dump(mode="json"), instance_id=run_id)
     url = f"{api_root(req, route)}/runs/{run_id}"
+    if given.callback is not None:
+        await schedule_delivery(client, run_id, given.callback, url)
+    await client.schedule_new_orchestration(pattern, input=given.model_dump(mode="json"), instance_id=run_id)
     redrive_of = given.redrive.run_id if given.redrive else None
     body = RunAccepted(
         id=run_id,
@@ -133,6 +133,16 @@ async def accepted(
         cancel_url=url,
     )
     return answer(HTTPStatus.ACCEPTED, body, **polling(url))
+
+
+async def view_now(client: DurableFunctionsClient, run: RunState) -> RunView:
+    """The run as it is now, but for its callback, which has a life of its own."""
+    if run.ended:
+        return view_of_result(await result_of(client, run))
+    now = datetime.now(UTC)
+    if stored_request(run):
+        return view_of_stored(run, await shards_going(client, run.state), now)
+    return view_of(run, await child_states(client, run.id), now)
 
 
 async def told_to_cancel(client: DurableFunctionsClient, run_id: str) -> bool:
