@@ -20,6 +20,7 @@ PROBLEMS: Mapping[str, Kind] = {
     ),
     "malformed_json": Kind(400, "the body is not valid JSON"),
     "storage_not_configured": Kind(400, "the request has a source or a sink, and the app has no storage"),
+    "callbacks_not_configured": Kind(400, "the request has a callback_url, and the app has no secret to sign with"),
     "estimate_not_available": Kind(400, "there is no estimate without reading the documents of the source"),
     "source_not_usable": Kind(400, "the source cannot be listed"),
     "container_not_allowed": Kind(403, "the app's settings do not allow the container"),
@@ -40,7 +41,7 @@ PROBLEMS: Mapping[str, Kind] = {
 }
 
 OF_BODIES = (
-    "invalid_request", "malformed_json", "body_too_large", "unsupported_media_type",
+    "invalid_request", "malformed_json", "callbacks_not_configured", "body_too_large", "unsupported_media_type",
     "unsupported_content_encoding",
 )  # fmt: skip
 OF_STORAGE = ("storage_not_configured", "container_not_allowed")
