@@ -33,6 +33,7 @@ app.route("map-reduce", methods=["POST"])(with_client(deferred.client_http_trigg
 app.route("sectioning/estimate", methods=["POST"])(deferred.http_trigger("triggers.estimates:estimate_sectioning"))
 app.route("voting/estimate", methods=["POST"])(deferred.http_trigger("triggers.estimates:estimate_voting"))
 app.route("map-reduce/estimate", methods=["POST"])(deferred.http_trigger("triggers.estimates:estimate_map_reduce"))
+app.route("runs", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.run_list:list_runs")))
 app.route("runs/{id}", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.runs:get_run")))
 app.route("runs/{id}/view", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.runs:view_run")))
 app.route("runs/{id}", methods=["DELETE"])(with_client(deferred.client_http_trigger("triggers.runs:cancel_run")))
@@ -56,6 +57,7 @@ app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.map_re
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.agent_attempt:agent_attempt"))
 app.orchestration_trigger("context")(deferred.native_orchestrator("orchestrators.shard:shard"))
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.delivery:delivery"))
+app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.claim:claim"))
 
 # Activities
 with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.call_agent:call_agent")))

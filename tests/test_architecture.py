@@ -145,8 +145,8 @@ def test_every_module_of_production_has_a_rule() -> None:
 PURE_PACKAGES = {"orchestrators", "shared.aggregation", "shared.contracts", "shared.scheduling", "shared.voting"}
 PURE_MODULES = {
     "activities", "activities.names", "shared", "shared.backoff", "shared.branching", "shared.errors",
-    "shared.json_values", "shared.normalisation", "shared.prompts", "shared.schemas", "shared.splitting",
-    "shared.token_estimate", "shared.tokens",
+    "shared.json_values", "shared.normalisation", "shared.prompts", "shared.run_ids", "shared.schemas",
+    "shared.splitting", "shared.token_estimate", "shared.tokens",
 }  # fmt: skip
 
 
@@ -380,6 +380,7 @@ ROUTES = {
     "describe_recipe": ("GET", "recipes/{name}"),
     "start_recipe": ("POST", "recipes/{name}"),
     "estimate_recipe": ("POST", "recipes/{name}/estimate"),
+    "list_runs": ("GET", "runs"),
     "get_run": ("GET", "runs/{id}"),
     "view_run": ("GET", "runs/{id}/view"),
     "cancel_run": ("DELETE", "runs/{id}"),
@@ -420,6 +421,7 @@ def test_what_starts_nothing_has_no_durable_client(loaded_app: dict[str, Any]) -
 def test_durable_functions_are_registered_under_their_durable_names(loaded_app: dict[str, Any]) -> None:
     assert set(triggers_of(loaded_app, "orchestrationTrigger")) == {
         names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_ATTEMPT, names.SHARD, names.DELIVERY,
+        names.CLAIM,
     }  # fmt: skip
     assert set(triggers_of(loaded_app, "activityTrigger")) == {
         names.CALL_AGENT, names.STOP_CALLS, names.PLAN_DOCUMENTS, names.OPEN_PAGE, names.READ_DOCUMENTS,
@@ -430,7 +432,7 @@ def test_durable_functions_are_registered_under_their_durable_names(loaded_app: 
 
 def test_a_pattern_s_name_is_its_orchestration_s(loaded_app: dict[str, Any]) -> None:
     assert set(Pattern.__args__) == set(triggers_of(loaded_app, "orchestrationTrigger")) - {
-        names.AGENT_ATTEMPT, names.SHARD, names.DELIVERY,
+        names.AGENT_ATTEMPT, names.SHARD, names.DELIVERY, names.CLAIM,
     }  # fmt: skip
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import uuid
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -14,13 +12,15 @@ import azure.functions as func
 from activities.names import CANCEL_EVENT
 from shared.branching import Request
 from shared.contracts.map_reduce import MapReduceRequest
-from shared.contracts.run import Pattern, RunAccepted, RunInput, RunPending, RunView
+from shared.contracts.run import Pattern, RunInput, RunPending, RunView
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
+from shared.run_ids import RUN_ID
 from shared.task_hub import is_gone
+from triggers.acceptance import accepted
 from triggers.answers import answer, answering_problems, api_root, polling
 from triggers.bodies import parsed
-from triggers.callbacks import callback_for, callback_view, schedule_delivery
+from triggers.callbacks import callback_for, callback_view
 from triggers.problems import Problem
 from triggers.results import result_json, result_of
 from triggers.shards import shards_going
@@ -30,8 +30,6 @@ from triggers.views import RunState, child_states, view_of, view_of_result
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableFunctionsClient
-
-RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @answering_problems
@@ -59,7 +57,7 @@ async def get_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func
     if run.ended:
         return answer(HTTPStatus.OK, await result_json(client, await find(req, client)))
     url = f"{api_root(req, 'runs')}/runs/{run.id}"
-    pending = RunPending(id=run.id, pattern=run.pattern, recipe=run.recipe, status=run.stage, status_url=url)
+    pending = RunPending(id=run.id, pattern=run.pattern, status=run.stage, status_url=url)
     return answer(HTTPStatus.ACCEPTED, pending, **polling(url))
 
 
@@ -80,7 +78,7 @@ async def cancel_run(req: func.HttpRequest, client: DurableFunctionsClient) -> f
             HTTPStatus.CONFLICT, "run_already_ended", f"Run {run.id!r} has already ended; there is nothing to cancel."
         )
     url = f"{api_root(req, 'runs')}/runs/{run.id}"
-    pending = RunPending(id=run.id, pattern=run.pattern, recipe=run.recipe, status="cancelling", status_url=url)
+    pending = RunPending(id=run.id, pattern=run.pattern, status="cancelling", status_url=url)
     return answer(HTTPStatus.ACCEPTED, pending, **polling(url))
 
 
@@ -111,28 +109,6 @@ async def begin(
     callback = callback_for(request.callback_url)
     given = RunInput(request=request.model_dump(mode="json"), recipe=recipe, callback=callback)
     return await accepted(req, client, pattern, given, route)
-
-
-async def accepted(
-    req: func.HttpRequest, client: DurableFunctionsClient, pattern: Pattern, given: RunInput, route: str
-) -> func.HttpResponse:
-    """Start an orchestration, whose name is the pattern, and say where to look; `route` is the request's own."""
-    run_id = uuid.uuid4().hex
-    url = f"{api_root(req, route)}/runs/{run_id}"
-    if given.callback is not None:
-        await schedule_delivery(client, run_id, given.callback, url)
-    await client.schedule_new_orchestration(pattern, input=given.model_dump(mode="json"), instance_id=run_id)
-    redrive_of = given.redrive.run_id if given.redrive else None
-    body = RunAccepted(
-        id=run_id,
-        pattern=pattern,
-        recipe=given.recipe,
-        redrive_of=redrive_of,
-        status_url=url,
-        view_url=f"{url}/view",
-        cancel_url=url,
-    )
-    return answer(HTTPStatus.ACCEPTED, body, **polling(url))
 
 
 async def view_now(client: DurableFunctionsClient, run: RunState) -> RunView:

@@ -153,7 +153,6 @@ class RunPending(Contract):
 
     id: str
     pattern: Pattern
-    recipe: Annotated[str | None, Field(exclude_if=is_none)] = None
     status: Literal["pending", "running", "cancelling"]
     status_url: str
 
