@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from shared.contracts.base import Contract
 from shared.contracts.estimate import RunEstimate
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.recipe import RecipeDetails, RecipeList
-from shared.contracts.run import RedriveRequest, RunAccepted, RunPending, RunResult, RunView
+from shared.contracts.run import Pattern, RedriveRequest, RunAccepted, RunPending, RunResult, RunView
+from shared.contracts.run_list import ListedStatus, RunList
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
 from shared.openapi import examples
@@ -20,6 +21,7 @@ from shared.openapi.problems import (
     OF_A_RUN,
     OF_BODIES,
     OF_RECIPES,
+    OF_STARTS,
     OF_STORAGE,
     OF_STORAGE_ESTIMATES,
     OF_THE_HUB,
@@ -47,7 +49,41 @@ LOCATION = Header(
 RETRY_AFTER = Header("Retry-After", "After how many seconds to ask.", "2")
 POLLING = (LOCATION, RETRY_AFTER)
 
-ACCEPTED = Answer(202, "The run was started. Ask for it where `Location` says.", RunAccepted, headers=POLLING)
+REPLAYED = Header(
+    "Idempotency-Replayed", "The run was started by an earlier request with this key.", "true", required=False
+)
+CONTENT_LOCATION = Header("Content-Location", "Where this result is, too.", LOCATION.example)
+
+STARTED = (
+    Answer(
+        200,
+        "With `wait`: the run has ended in time, and this is its result.",
+        RunResult,
+        headers=(LOCATION, CONTENT_LOCATION, REPLAYED),
+    ),
+    Answer(
+        202,
+        "The run was started. Ask for it where `Location` says.",
+        RunAccepted,
+        headers=(*POLLING, REPLAYED),
+    ),
+)
+
+WAIT = Parameter(
+    "wait",
+    "query",
+    "Wait",
+    "For how many seconds to wait for the result; without it the answer comes at once.",
+    {"type": "number", "minimum": 0, "maximum": 100, "examples": [30]},
+)
+IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key",
+    "header",
+    "Idempotency key",
+    "The same key with the same request starts one run, however often it is sent; with another request it is refused.",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["order-4711"]},
+)
+OF_A_START = (WAIT, IDEMPOTENCY_KEY)
 
 RUN_ID = Parameter(
     "id",
@@ -59,6 +95,15 @@ RUN_ID = Parameter(
 )
 
 
+RECIPE_NAMES: Mapping[str, Any] = {
+    "x-ms-dynamic-values": {
+        "operationId": "ListRecipes",
+        "value-collection": "recipes",
+        "value-path": "name",
+        "value-title": "title",
+    }
+}
+"""A designer of workflows offers the recipes that the app has."""
 RECIPE_NAME = Parameter(
     "name",
     "path",
@@ -66,14 +111,7 @@ RECIPE_NAME = Parameter(
     "The name of the recipe, from the list of recipes.",
     {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 60, "examples": ["research"]},
     visibility="important",
-    extensions={
-        "x-ms-dynamic-values": {
-            "operationId": "ListRecipes",
-            "value-collection": "recipes",
-            "value-path": "name",
-            "value-title": "title",
-        }
-    },
+    extensions=RECIPE_NAMES,
 )
 RECIPE_BODY: Mapping[str, Any] = {
     "x-ms-dynamic-schema": {
@@ -83,6 +121,61 @@ RECIPE_BODY: Mapping[str, Any] = {
     }
 }
 """A recipe's own schema takes the place of the one that all recipes share."""
+
+STATUSES = "|".join(status for group in get_args(ListedStatus) for status in get_args(group))
+FILTERS = (
+    Parameter(
+        "status",
+        "query",
+        "Status",
+        "Only runs of this status, or of one of several with commas: pending, running, succeeded, partial, failed, "
+        "cancelled.",
+        {"type": "string", "pattern": f"^({STATUSES})(,({STATUSES}))*$", "examples": ["running"]},
+    ),
+    Parameter(
+        "pattern",
+        "query",
+        "Pattern",
+        "Only runs of this pattern.",
+        {"type": "string", "enum": list(get_args(Pattern))},
+    ),
+    Parameter(
+        "recipe",
+        "query",
+        "Recipe",
+        "Only runs that this recipe started.",
+        {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 60, "examples": ["research"]},
+        extensions=RECIPE_NAMES,
+    ),
+    Parameter(
+        "created_after",
+        "query",
+        "Created after",
+        "Only runs that were started after this time.",
+        {"type": "string", "format": "date-time", "examples": ["2026-11-21T16:00:00Z"]},
+    ),
+    Parameter(
+        "created_before",
+        "query",
+        "Created before",
+        "Only runs that were started before this time.",
+        {"type": "string", "format": "date-time", "examples": ["2026-11-22T16:00:00Z"]},
+    ),
+    Parameter(
+        "limit",
+        "query",
+        "Limit",
+        "The most runs of a page.",
+        {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+    ),
+    Parameter(
+        "continuation_token",
+        "query",
+        "Continuation token",
+        "That of the page before, with the same filters as there; a made-up one is refused.",
+        {"type": "string", "minLength": 1, "maxLength": 4_000},
+    ),
+)
 
 
 def start_of(
@@ -104,10 +197,11 @@ def start_of(
         tag=PATTERNS,
         summary=summary,
         description=description,
+        parameters=OF_A_START,
         request=contract,
         examples=samples,
-        answers=(ACCEPTED,),
-        problems=(*OF_BODIES, *of_storage, *OF_THE_HUB),
+        answers=STARTED,
+        problems=(*OF_BODIES, *OF_STARTS, *of_storage, *OF_THE_HUB),
     )
 
 
@@ -196,12 +290,26 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=RECIPES,
         summary="Start a recipe",
         description="Starts a run of the recipe's pattern, with the request that the recipe makes of its parameters.",
-        parameters=(RECIPE_NAME,),
+        parameters=(RECIPE_NAME, *OF_A_START),
         request=RecipeRequest,
         examples=examples.RECIPE,
         body_extensions=RECIPE_BODY,
-        answers=(ACCEPTED,),
-        problems=(*OF_BODIES, *OF_RECIPES, *OF_STORAGE, *OF_THE_HUB),
+        answers=STARTED,
+        problems=(*OF_BODIES, *OF_STARTS, *OF_RECIPES, *OF_STORAGE, *OF_THE_HUB),
+    ),
+    Operation(
+        id="ListRuns",
+        function="list_runs",
+        method="GET",
+        route="runs",
+        tag=RUNS,
+        summary="List runs",
+        description="Gives runs, the newest first, a page at a time. A page may hold fewer runs than were asked for, "
+        "or none, and yet not be the last: that is the one without a continuation token.",
+        parameters=FILTERS,
+        answers=(Answer(200, "A page of runs.", RunList),),
+        problems=("invalid_parameter", *OF_THE_HUB),
+        visibility="advanced",
     ),
     Operation(
         id="GetRun",
@@ -251,12 +359,12 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=RUNS,
         summary="Redrive a run",
         description="Starts a new run that takes over what succeeded in this one, and runs the rest.",
-        parameters=(RUN_ID,),
+        parameters=(RUN_ID, *OF_A_START),
         request=RedriveRequest,
         request_required=False,
         examples=examples.REDRIVE,
-        answers=(ACCEPTED,),
-        problems=(*OF_A_RESULT, *OF_BODIES, *OF_STORAGE, "run_not_ended", "nothing_to_redrive"),
+        answers=STARTED,
+        problems=(*OF_A_RESULT, *OF_BODIES, *OF_STARTS, *OF_STORAGE, "run_not_ended", "nothing_to_redrive"),
         visibility="advanced",
     ),
     estimate_of("Sectioning", "sectioning", SectioningRequest, examples.SECTIONING),

@@ -18,6 +18,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "invalid_request": Kind(
         400, "the request does not fit its contract; `errors` has the fields. Fields may also contradict each other"
     ),
+    "invalid_parameter": Kind(400, "a query parameter or a header does not do; `errors` says which"),
     "malformed_json": Kind(400, "the body is not valid JSON"),
     "storage_not_configured": Kind(400, "the request has a source or a sink, and the app has no storage"),
     "callbacks_not_configured": Kind(400, "the request has a callback_url, and the app has no secret to sign with"),
@@ -34,6 +35,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "body_too_large": Kind(413, "the body has more than 1,048,576 bytes"),
     "unsupported_media_type": Kind(415, "the body's type is not `application/json`"),
     "unsupported_content_encoding": Kind(415, "the body is compressed"),
+    "idempotency_key_reused": Kind(422, "the Idempotency-Key came before with another request"),
     "run_too_large": Kind(500, "the run holds more than the store of all runs passes on in one message"),
     "task_hub_unavailable": Kind(503, "the store of all runs does not answer for now"),
     "recipes_unavailable": Kind(503, "the folder of recipes that the settings name cannot be read"),
@@ -47,6 +49,7 @@ OF_BODIES = (
 OF_STORAGE = ("storage_not_configured", "container_not_allowed")
 OF_STORAGE_ESTIMATES = (*OF_STORAGE, "estimate_not_available", "source_not_usable", "storage_unavailable")
 OF_THE_HUB = ("run_too_large", "task_hub_unavailable")
+OF_STARTS = ("invalid_parameter", "idempotency_key_reused")
 OF_A_RUN = ("run_not_found", *OF_THE_HUB)
 OF_RECIPES = ("recipe_not_found", "recipe_broken", "recipes_unavailable")
 OF_A_RESULT = (*OF_A_RUN, "run_not_readable")
