@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from shared.contracts.base import Contract
 from shared.contracts.estimate import RunEstimate
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.recipe import RecipeDetails, RecipeList
-from shared.contracts.run import Pattern, RedriveRequest, RunAccepted, RunPending, RunResult, RunView
-from shared.contracts.run_list import ListedStatus, RunList
+from shared.contracts.run import RedriveRequest, RunAccepted, RunPending, RunResult, RunView
+from shared.contracts.run_list import RunList
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
 from shared.openapi import examples
 from shared.openapi.bodies import HealthReport, RecipeRequest
-from shared.openapi.operation import Answer, Header, Operation, Parameter
+from shared.openapi.operation import Answer, Header, Operation
+from shared.openapi.parameters import FILTERS, OF_A_START, RECIPE_NAME, RUN_ID
 from shared.openapi.problems import (
     OF_A_RESULT,
     OF_A_RUN,
@@ -69,50 +70,6 @@ STARTED = (
     ),
 )
 
-WAIT = Parameter(
-    "wait",
-    "query",
-    "Wait",
-    "For how many seconds to wait for the result; without it the answer comes at once.",
-    {"type": "number", "minimum": 0, "maximum": 100, "examples": [30]},
-)
-IDEMPOTENCY_KEY = Parameter(
-    "Idempotency-Key",
-    "header",
-    "Idempotency key",
-    "The same key with the same request starts one run, however often it is sent; with another request it is refused.",
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["order-4711"]},
-)
-OF_A_START = (WAIT, IDEMPOTENCY_KEY)
-
-RUN_ID = Parameter(
-    "id",
-    "path",
-    "Run ID",
-    "The id of the run, from the answer that started it.",
-    {"type": "string", "pattern": "^[0-9a-f]{32}$", "examples": ["0123456789abcdef0123456789abcdef"]},
-    visibility="important",
-)
-
-
-RECIPE_NAMES: Mapping[str, Any] = {
-    "x-ms-dynamic-values": {
-        "operationId": "ListRecipes",
-        "value-collection": "recipes",
-        "value-path": "name",
-        "value-title": "title",
-    }
-}
-"""A designer of workflows offers the recipes that the app has."""
-RECIPE_NAME = Parameter(
-    "name",
-    "path",
-    "Recipe",
-    "The name of the recipe, from the list of recipes.",
-    {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 60, "examples": ["research"]},
-    visibility="important",
-    extensions=RECIPE_NAMES,
-)
 RECIPE_BODY: Mapping[str, Any] = {
     "x-ms-dynamic-schema": {
         "operationId": "GetRecipe",
@@ -121,61 +78,6 @@ RECIPE_BODY: Mapping[str, Any] = {
     }
 }
 """A recipe's own schema takes the place of the one that all recipes share."""
-
-STATUSES = "|".join(status for group in get_args(ListedStatus) for status in get_args(group))
-FILTERS = (
-    Parameter(
-        "status",
-        "query",
-        "Status",
-        "Only runs of this status, or of one of several with commas: pending, running, succeeded, partial, failed, "
-        "cancelled.",
-        {"type": "string", "pattern": f"^({STATUSES})(,({STATUSES}))*$", "examples": ["running"]},
-    ),
-    Parameter(
-        "pattern",
-        "query",
-        "Pattern",
-        "Only runs of this pattern.",
-        {"type": "string", "enum": list(get_args(Pattern))},
-    ),
-    Parameter(
-        "recipe",
-        "query",
-        "Recipe",
-        "Only runs that this recipe started.",
-        {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 60, "examples": ["research"]},
-        extensions=RECIPE_NAMES,
-    ),
-    Parameter(
-        "created_after",
-        "query",
-        "Created after",
-        "Only runs that were started after this time.",
-        {"type": "string", "format": "date-time", "examples": ["2026-11-21T16:00:00Z"]},
-    ),
-    Parameter(
-        "created_before",
-        "query",
-        "Created before",
-        "Only runs that were started before this time.",
-        {"type": "string", "format": "date-time", "examples": ["2026-11-22T16:00:00Z"]},
-    ),
-    Parameter(
-        "limit",
-        "query",
-        "Limit",
-        "The most runs of a page.",
-        {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
-    ),
-    Parameter(
-        "continuation_token",
-        "query",
-        "Continuation token",
-        "That of the page before, with the same filters as there; a made-up one is refused.",
-        {"type": "string", "minLength": 1, "maxLength": 4_000},
-    ),
-)
 
 
 def start_of(
