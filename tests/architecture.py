@@ -23,7 +23,8 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     ),
     "orchestrators": (
         "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.voting",
-        "shared.branching", "shared.prompts", "shared.backoff", "shared.token_estimate", "activities.names",
+        "shared.branching", "shared.prompts", "shared.sections", "shared.backoff", "shared.token_estimate",
+        "activities.names",
     ),
     "activities": ("activities", "shared"),
     "shared": ("shared",),

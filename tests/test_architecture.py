@@ -146,7 +146,7 @@ PURE_PACKAGES = {"orchestrators", "shared.aggregation", "shared.contracts", "sha
 PURE_MODULES = {
     "activities", "activities.names", "shared", "shared.backoff", "shared.branching", "shared.errors",
     "shared.json_values", "shared.normalisation", "shared.prompts", "shared.run_ids", "shared.schemas",
-    "shared.splitting", "shared.token_estimate", "shared.tokens",
+    "shared.sections", "shared.splitting", "shared.token_estimate", "shared.tokens",
 }  # fmt: skip
 
 
