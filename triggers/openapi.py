@@ -22,20 +22,20 @@ MAX_KEPT = 4
 @answering_problems
 async def get_openapi(req: func.HttpRequest) -> func.HttpResponse:
     """`GET /api/openapi.json`: OpenAPI 3.1."""
-    return _answer(await asyncio.to_thread(openapi_json, api_root(req, "openapi.json")), "application/json")
+    return _json(await asyncio.to_thread(openapi_json, api_root(req, "openapi.json")))
 
 
 @answering_problems
 async def get_swagger(req: func.HttpRequest) -> func.HttpResponse:
     """`GET /api/swagger.json`: OpenAPI 2.0."""
-    return _answer(await asyncio.to_thread(swagger_json, api_root(req, "swagger.json")), "application/json")
+    return _json(await asyncio.to_thread(swagger_json, api_root(req, "swagger.json")))
 
 
 @answering_problems
 async def view_docs(req: func.HttpRequest) -> func.HttpResponse:
     """`GET /api/docs`: a page."""
     page = await asyncio.to_thread(page_html, api_root(req, "docs"))
-    return _answer(page, "text/html", Content_Security_Policy=security_policy())
+    return func.HttpResponse(page, mimetype="text/html", headers={"Content-Security-Policy": security_policy()})
 
 
 @lru_cache(MAX_KEPT)
@@ -61,6 +61,5 @@ def is_local(root: str) -> bool:
     return urlsplit(root).hostname in LOOPBACK_HOSTS
 
 
-def _answer(body: str, media_type: str, **headers: str) -> func.HttpResponse:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return func.HttpResponse(body, mimetype=media_type, headers=named)
+def _json(body: str) -> func.HttpResponse:
+    return func.HttpResponse(body, mimetype="application/json")
