@@ -23,6 +23,8 @@ class Parameter:
     schema: Mapping[str, Any]
     visibility: Visibility = "advanced"
     extensions: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    required: bool = False
+    """Those in the path always are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from shared.contracts.estimate import RunEstimate
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.recipe import RecipeDetails, RecipeList
 from shared.contracts.run import RedriveRequest, RunAccepted, RunPending, RunResult, RunView
-from shared.contracts.run_list import RunList
+from shared.contracts.run_list import ListedRun, RunList
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
 from shared.openapi import examples
 from shared.openapi.bodies import HealthReport, RecipeRequest
 from shared.openapi.operation import Answer, Header, Operation
-from shared.openapi.parameters import FILTERS, OF_A_START, RECIPE_NAME, RUN_ID
+from shared.openapi.parameters import FILTERS, KEY_OF_THE_START, OF_A_START, RECIPE_NAME, RUN_ID
 from shared.openapi.problems import (
     OF_A_RESULT,
     OF_A_RUN,
@@ -252,6 +252,23 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters=(RUN_ID,),
         answers=(Answer(202, "The run was asked to end.", RunPending, headers=POLLING),),
         problems=(*OF_A_RUN, "run_already_ended"),
+    ),
+    Operation(
+        id="CancelRunOfKey",
+        function="cancel_run_of_key",
+        method="DELETE",
+        route="runs",
+        tag=RUNS,
+        summary="Cancel a run by its key",
+        description="Asks the run that was started with this idempotency key to end now. One that has ended stays as "
+        "it is, which is no error.",
+        parameters=(KEY_OF_THE_START,),
+        answers=(
+            Answer(202, "The run was asked to end.", RunPending, headers=POLLING),
+            Answer(200, "The run had ended before.", ListedRun),
+        ),
+        problems=(*OF_A_RUN, "invalid_parameter"),
+        visibility="advanced",
     ),
     Operation(
         id="RedriveRun",

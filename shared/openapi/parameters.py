@@ -52,6 +52,14 @@ IDEMPOTENCY_KEY = Parameter(
     "The same key with the same request starts one run, however often it is sent; with another request it is refused.",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["order-4711"]},
 )
+KEY_OF_THE_START = Parameter(
+    "idempotency_key",
+    "query",
+    "Idempotency key of the start",
+    "The key that the run was started with. It names the run for as long as a start with it would be answered again.",
+    IDEMPOTENCY_KEY.schema,
+    required=True,
+)
 OF_A_START = (WAIT, IDEMPOTENCY_KEY)
 
 STATUSES = "|".join(status for group in get_args(ListedStatus) for status in get_args(group))
