@@ -13,28 +13,29 @@ from shared.openapi.document import openapi_document
 from shared.openapi.page import page_of, security_policy
 from shared.openapi.swagger import swagger_document
 from shared.settings import LOOPBACK_HOSTS
-from triggers.answers import api_root
+from triggers.answers import answering_problems, api_root
 
 MAX_KEPT = 4
 """Definitions that a process keeps; the host's name, which a caller chooses, is in each."""
-NOTHING = "default-src 'none'; frame-ancestors 'none'"
-"""The Content-Security-Policy of what is no page."""
 
 
+@answering_problems
 async def get_openapi(req: func.HttpRequest) -> func.HttpResponse:
     """`GET /api/openapi.json`: OpenAPI 3.1."""
-    return _answer(await asyncio.to_thread(openapi_json, api_root(req, "openapi.json")), "application/json")
+    return _json(await asyncio.to_thread(openapi_json, api_root(req, "openapi.json")))
 
 
+@answering_problems
 async def get_swagger(req: func.HttpRequest) -> func.HttpResponse:
     """`GET /api/swagger.json`: OpenAPI 2.0."""
-    return _answer(await asyncio.to_thread(swagger_json, api_root(req, "swagger.json")), "application/json")
+    return _json(await asyncio.to_thread(swagger_json, api_root(req, "swagger.json")))
 
 
+@answering_problems
 async def view_docs(req: func.HttpRequest) -> func.HttpResponse:
     """`GET /api/docs`: a page."""
     page = await asyncio.to_thread(page_html, api_root(req, "docs"))
-    return _answer(page, "text/html", security_policy())
+    return func.HttpResponse(page, mimetype="text/html", headers={"Content-Security-Policy": security_policy()})
 
 
 @lru_cache(MAX_KEPT)
@@ -60,13 +61,5 @@ def is_local(root: str) -> bool:
     return urlsplit(root).hostname in LOOPBACK_HOSTS
 
 
-def _answer(
-    body: str, media_type: str, policy: str = "default-src 'none'; frame-ancestors 'none'"
-) -> func.HttpResponse:
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": policy,
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-    }
-    return func.HttpResponse(body, mimetype=media_type, headers=headers)
+def _json(body: str) -> func.HttpResponse:
+    return func.HttpResponse(body, mimetype="application/json")
