@@ -54,9 +54,10 @@ check: $(READY) ## Lint, format and type checks
 	@$(BIN)/pyright
 
 .PHONY: connector
-connector: $(READY) ## Make the definition of the custom connector from the API
+connector: $(READY) ## Make the connector's definition from the API, and its templates
 	@$(BIN)/python -m shared.openapi > connector/apiDefinition.swagger.json.new
 	@mv connector/apiDefinition.swagger.json.new connector/apiDefinition.swagger.json
+	@$(BIN)/python connector/make_templates.py
 
 .PHONY: format
 format: $(READY) ## Format the code and fix what the linter can

@@ -23,8 +23,9 @@ class Parameter:
     description: str
     schema: Mapping[str, Any]
     visibility: Visibility = "advanced"
-    required: bool = False
     extensions: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    required: bool = False
+    """Those in the path always are."""
 
 
 @dataclass(frozen=True, slots=True)
