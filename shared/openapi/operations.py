@@ -16,7 +16,7 @@ from shared.contracts.voting import VotingRequest
 from shared.openapi import examples
 from shared.openapi.bodies import HealthReport, RecipeRequest
 from shared.openapi.operation import Answer, Header, Operation
-from shared.openapi.parameters import FILTERS, KEY_OF_THE_START, OF_A_START, RECIPE_NAME, RUN_ID
+from shared.openapi.parameters import FILTERS, KEY_OF_START, OF_A_START, RECIPE_NAME, RUN_ID
 from shared.openapi.problems import (
     OF_A_RESULT,
     OF_A_RUN,
@@ -260,14 +260,14 @@ OPERATIONS: tuple[Operation, ...] = (
         route="runs",
         tag=RUNS,
         summary="Cancel a run by its key",
-        description="Asks the run that was started with this idempotency key to end now. One that has ended stays as "
-        "it is, which is no error.",
-        parameters=(KEY_OF_THE_START,),
+        description="Asks the run that a request with this Idempotency-Key started to end now, for who has no answer "
+        "to that request. That the run has ended already is no error.",
+        parameters=(KEY_OF_START,),
         answers=(
+            Answer(200, "The run has ended already.", ListedRun),
             Answer(202, "The run was asked to end.", RunPending, headers=POLLING),
-            Answer(200, "The run had ended before.", ListedRun),
         ),
-        problems=(*OF_A_RUN, "invalid_parameter"),
+        problems=("invalid_parameter", *OF_A_RUN),
         visibility="advanced",
     ),
     Operation(

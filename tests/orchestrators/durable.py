@@ -145,7 +145,7 @@ class Durable:
         for name, function in ORCHESTRATORS.items():
             registry.add_named_orchestrator(name, wrap_orchestrator(function))
         registry.add_named_activity(CALL_AGENT, self._call_agent)
-        registry.add_named_activity(STOP_CALLS, self._with_client(stop_calls))
+        registry.add_named_activity(STOP_CALLS, self._stop_calls)
         registry.add_named_activity(ANNOUNCE_END, self._with_client(announce_end))
         registry.add_named_activity(LOOK_FOR_END, self._with_client(look_for_end))
         registry.add_named_activity(DELIVER_RESULT, lambda _, call: self.delivery_replies[call["number"] - 1])
@@ -233,6 +233,9 @@ class Durable:
 
     def _call_agent(self, _: Any, call: JSON) -> JSON:
         return self.agents(call)
+
+    def _stop_calls(self, _: Any, given: JSON) -> int:
+        return self._with_client(stop_calls)(_, given)
 
     def _with_client(self, activity: ClientActivity) -> Callable[[Any, JSON], Any]:
         async def call(given: JSON) -> Any:
