@@ -53,6 +53,11 @@ check: $(READY) ## Lint, format and type checks
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 
+.PHONY: connector
+connector: $(READY) ## Make the definition of the custom connector from the API
+	@$(BIN)/python -m shared.openapi > connector/apiDefinition.swagger.json.new
+	@mv connector/apiDefinition.swagger.json.new connector/apiDefinition.swagger.json
+
 .PHONY: format
 format: $(READY) ## Format the code and fix what the linter can
 	@$(BIN)/ruff check --fix .

@@ -19,7 +19,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     "triggers": (
         "triggers", "shared.contracts", "shared.settings", "shared.errors", "shared.task_hub",
         "shared.backoff", "shared.branching", "shared.estimation", "shared.stored_estimation", "shared.fault_place",
-        "shared.recipes", "activities.names", "activities.storage",
+        "shared.recipes", "activities.names", "activities.storage", "shared.openapi",
     ),
     "orchestrators": (
         "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.voting",
