@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import JsonValue
 
 if TYPE_CHECKING:
-    from shared.contracts.branch import BranchOutcome
+    from shared.contracts.branch import NamedOutput
     from shared.contracts.map_reduce import Document
     from shared.contracts.split import Chunk
     from shared.contracts.work import DocumentWork
@@ -78,7 +78,7 @@ def numbered(prompt: str, number: int) -> str:
     return prompt.replace("<document ", f'<document number="{number}" ', 1)
 
 
-def answers_prompt(tag: str, outcomes: Sequence[BranchOutcome], missing: Sequence[str]) -> str:
+def answers_prompt(tag: str, outcomes: Sequence[NamedOutput], missing: Sequence[str]) -> str:
     """The outputs of branches as named blocks, and the names of those that have none."""
     parts = [block(tag, as_text(outcome.output), name=outcome.name) for outcome in outcomes]
     if missing:
