@@ -8,9 +8,9 @@ from http import HTTPStatus
 from typing import Any
 
 from shared.contracts.base import Contract
-from shared.openapi.bodies import ProblemDetails
+from shared.openapi.bodies import ProblemDetails, RunCompleted
 from shared.openapi.operation import Answer, Header, Operation, Parameter
-from shared.openapi.operations import OPERATIONS, TAGS
+from shared.openapi.operations import CALLBACKS, OPERATIONS, TAGS
 from shared.openapi.problems import PROBLEMS
 from shared.openapi.schemas import REFERENCE, schemas_of
 
@@ -46,6 +46,7 @@ def openapi_document(root: str, *, asks_for_keys: bool = True) -> Document:
         "security": [{KEY: []}] if asks_for_keys else [{}, {KEY: []}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": _paths(),
+        "webhooks": {"runCompleted": {"post": _callback()}},
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {
@@ -62,7 +63,7 @@ def openapi_document(root: str, *, asks_for_keys: bool = True) -> Document:
 
 @cache
 def _schemas() -> dict[str, Any]:
-    return schemas_of(OPERATIONS, ProblemDetails)
+    return schemas_of(OPERATIONS, ProblemDetails, RunCompleted)
 
 
 @cache
@@ -71,6 +72,33 @@ def _paths() -> dict[str, Any]:
     for operation in OPERATIONS:
         paths.setdefault(f"/{operation.route}", {})[operation.method.lower()] = _operation(operation)
     return paths
+
+
+def _callback() -> Document:
+    """What the app sends to a `callback_url`, with the headers of Standard Webhooks."""
+    headers = {
+        "webhook-id": "The id of the message, the same at each attempt: it comes at least once, so remember the ids.",
+        "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
+        "webhook-signature": "Signatures by each of the app's secrets, the newest first.",
+    }
+    text: Document = {"type": "string"}
+    return {
+        "operationId": "RunCompleted",
+        "tags": [CALLBACKS],
+        "summary": "Take a run's end",
+        "description": "Sent to the `callback_url` of a request when its run has ended. Any 2xx takes it, and 410 "
+        "wants no more; after everything else it comes again, for up to a day.",
+        "security": [],
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "description": told, "schema": text}
+            for name, told in headers.items()
+        ],
+        "requestBody": {"required": True, "content": {JSON: {"schema": reference_to(RunCompleted)}}},
+        "responses": {
+            "2XX": {"description": "It was taken."},
+            "410": {"description": "It was not wanted, and is not sent again."},
+        },
+    }
 
 
 def _operation(operation: Operation) -> Document:

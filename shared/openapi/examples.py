@@ -14,6 +14,21 @@ SECTIONING: Mapping[str, Mapping[str, Any]] = {
             {"name": "costs", "instructions": "What does it save, what does it cost? Two sentences."},
         ],
     },
+    "A section decided by a vote": {
+        "input": "Best mower ever!!! Visit my page for a 90 % discount.",
+        "sections": [
+            {"name": "tone", "instructions": "What tone does the message strike? One sentence."},
+            {
+                "name": "verdict",
+                "vote": {
+                    "question": "Is this message spam?",
+                    "voters": 3,
+                    "ballot": {"type": "choice", "options": ["spam", "not spam"]},
+                },
+            },
+        ],
+        "aggregation": "concatenate",
+    },
 }
 
 VOTING: Mapping[str, Mapping[str, Any]] = {

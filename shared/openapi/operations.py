@@ -10,16 +10,19 @@ from shared.contracts.estimate import RunEstimate
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.recipe import RecipeDetails, RecipeList
 from shared.contracts.run import RedriveRequest, RunAccepted, RunPending, RunResult, RunView
+from shared.contracts.run_list import RunList
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
 from shared.openapi import examples
 from shared.openapi.bodies import HealthReport, RecipeRequest
-from shared.openapi.operation import Answer, Header, Operation, Parameter
+from shared.openapi.operation import Answer, Header, Operation
+from shared.openapi.parameters import FILTERS, OF_A_START, RECIPE_NAME, RUN_ID
 from shared.openapi.problems import (
     OF_A_RESULT,
     OF_A_RUN,
     OF_BODIES,
     OF_RECIPES,
+    OF_STARTS,
     OF_STORAGE,
     OF_STORAGE_ESTIMATES,
     OF_THE_HUB,
@@ -29,6 +32,7 @@ RUNS = "Runs"
 PATTERNS = "Patterns"
 RECIPES = "Recipes"
 ESTIMATES = "Estimates"
+CALLBACKS = "Callbacks"
 APP = "App"
 
 TAGS: Mapping[str, str] = {
@@ -36,6 +40,7 @@ TAGS: Mapping[str, str] = {
     RECIPES: "Ready requests with parameters: a recipe knows the agents, and its caller gives the material.",
     RUNS: "Look at runs, cancel them, and run again what did not succeed.",
     ESTIMATES: "What a run would take: checked as strictly as a start, and nothing is started.",
+    CALLBACKS: "What the app sends to a `callback_url`.",
     APP: "The app itself, and the definitions of this API.",
 }
 
@@ -45,34 +50,26 @@ LOCATION = Header(
 RETRY_AFTER = Header("Retry-After", "After how many seconds to ask.", "2")
 POLLING = (LOCATION, RETRY_AFTER)
 
-ACCEPTED = Answer(202, "The run was started. Ask for it where `Location` says.", RunAccepted, headers=POLLING)
+REPLAYED = Header(
+    "Idempotency-Replayed", "The run was started by an earlier request with this key.", "true", required=False
+)
+CONTENT_LOCATION = Header("Content-Location", "Where this result is, too.", LOCATION.example)
 
-RUN_ID = Parameter(
-    "id",
-    "path",
-    "Run ID",
-    "The id of the run, from the answer that started it.",
-    {"type": "string", "pattern": "^[0-9a-f]{32}$", "examples": ["0123456789abcdef0123456789abcdef"]},
-    visibility="important",
+STARTED = (
+    Answer(
+        200,
+        "With `wait`: the run has ended in time, and this is its result.",
+        RunResult,
+        headers=(LOCATION, CONTENT_LOCATION, REPLAYED),
+    ),
+    Answer(
+        202,
+        "The run was started. Ask for it where `Location` says.",
+        RunAccepted,
+        headers=(*POLLING, REPLAYED),
+    ),
 )
 
-
-RECIPE_NAME = Parameter(
-    "name",
-    "path",
-    "Recipe",
-    "The name of the recipe, from the list of recipes.",
-    {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 60, "examples": ["research"]},
-    visibility="important",
-    extensions={
-        "x-ms-dynamic-values": {
-            "operationId": "ListRecipes",
-            "value-collection": "recipes",
-            "value-path": "name",
-            "value-title": "title",
-        }
-    },
-)
 RECIPE_BODY: Mapping[str, Any] = {
     "x-ms-dynamic-schema": {
         "operationId": "GetRecipe",
@@ -102,10 +99,11 @@ def start_of(
         tag=PATTERNS,
         summary=summary,
         description=description,
+        parameters=OF_A_START,
         request=contract,
         examples=samples,
-        answers=(ACCEPTED,),
-        problems=(*OF_BODIES, *of_storage, *OF_THE_HUB),
+        answers=STARTED,
+        problems=(*OF_BODIES, *OF_STARTS, *of_storage, *OF_THE_HUB),
     )
 
 
@@ -194,12 +192,26 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=RECIPES,
         summary="Start a recipe",
         description="Starts a run of the recipe's pattern, with the request that the recipe makes of its parameters.",
-        parameters=(RECIPE_NAME,),
+        parameters=(RECIPE_NAME, *OF_A_START),
         request=RecipeRequest,
         examples=examples.RECIPE,
         body_extensions=RECIPE_BODY,
-        answers=(ACCEPTED,),
-        problems=(*OF_BODIES, *OF_RECIPES, *OF_STORAGE, *OF_THE_HUB),
+        answers=STARTED,
+        problems=(*OF_BODIES, *OF_STARTS, *OF_RECIPES, *OF_STORAGE, *OF_THE_HUB),
+    ),
+    Operation(
+        id="ListRuns",
+        function="list_runs",
+        method="GET",
+        route="runs",
+        tag=RUNS,
+        summary="List runs",
+        description="Gives runs, the newest first, a page at a time. A page may hold fewer runs than were asked for, "
+        "or none, and yet not be the last: that is the one without a continuation token.",
+        parameters=FILTERS,
+        answers=(Answer(200, "A page of runs.", RunList),),
+        problems=("invalid_parameter", *OF_THE_HUB),
+        visibility="advanced",
     ),
     Operation(
         id="GetRun",
@@ -249,12 +261,12 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=RUNS,
         summary="Redrive a run",
         description="Starts a new run that takes over what succeeded in this one, and runs the rest.",
-        parameters=(RUN_ID,),
+        parameters=(RUN_ID, *OF_A_START),
         request=RedriveRequest,
         request_required=False,
         examples=examples.REDRIVE,
-        answers=(ACCEPTED,),
-        problems=(*OF_A_RESULT, *OF_BODIES, *OF_STORAGE, "run_not_ended", "nothing_to_redrive"),
+        answers=STARTED,
+        problems=(*OF_A_RESULT, *OF_BODIES, *OF_STARTS, *OF_STORAGE, "run_not_ended", "nothing_to_redrive"),
         visibility="advanced",
     ),
     estimate_of("Sectioning", "sectioning", SectioningRequest, examples.SECTIONING),

@@ -29,6 +29,9 @@ BOUNDS: Mapping[str, str] = {
 }
 """What a schema says of a value besides its type, in words."""
 
+CALLBACK = "callback_url"
+"""Where the app sends, which is no route of its own."""
+
 
 @cache
 def style() -> str:
@@ -52,6 +55,7 @@ def page_of(document: Document) -> str:
         for path, methods in cast(dict[str, Document], document["paths"]).items()
         for method, operation in methods.items()
     ]
+    operations += [(CALLBACK, "post", each["post"]) for each in document["webhooks"].values()]
     by_tag = {
         tag["name"]: (tag, [each for each in operations if tag["name"] in each[2]["tags"]]) for tag in document["tags"]
     }
@@ -105,9 +109,10 @@ def _tag(tag: Document, operations: Iterable[tuple[str, str, Document]], root: s
 
 
 def _operation(path: str, method: str, operation: Document, root: str) -> str:
+    place = path if path == CALLBACK else root + path
     parts = [
         f'<h3 id="{operation["operationId"]}">{escape(operation["summary"])}</h3>',
-        f'<p class="route"><span class="method {method}">{method.upper()}</span><code>{escape(root + path)}</code>'
+        f'<p class="route"><span class="method {method}">{method.upper()}</span><code>{escape(place)}</code>'
         f'<span class="faint">{operation["operationId"]}</span></p>',
         _prose(operation["description"]),
         _parameters(operation.get("parameters", [])),

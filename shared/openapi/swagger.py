@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from shared.openapi.alternatives import alternatives_of, in_words, types_of
 from shared.openapi.document import BY_THE_HOST, JSON, KEY, KEY_HEADER, PROBLEM_JSON, Document, openapi_document
 from shared.openapi.operation import Operation, Parameter, Visibility
-from shared.openapi.operations import OPERATIONS
+from shared.openapi.operations import CALLBACKS, OPERATIONS
 from shared.openapi.schemas import REFERENCE, reachable
 
 PLACEHOLDER = "https://your-app.azurewebsites.net/api"
@@ -52,7 +52,7 @@ def swagger_document(root: str = PLACEHOLDER) -> Document:
         "definitions": _referred_to(paths, definitions),
         "securityDefinitions": {KEY: {"type": "apiKey", "in": "header", "name": KEY_HEADER}},
         "security": [{KEY: []}],
-        "tags": document["tags"],
+        "tags": [tag for tag in document["tags"] if tag["name"] != CALLBACKS],
     }
 
 

@@ -9,27 +9,32 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from durabletask.client import OrchestrationState
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from shared.callbacks.messages import MAX_BODY_BYTES, message_of
 from shared.contracts.base import Contract
 from shared.contracts.run import RunResult, RunView
 from shared.contracts.voting import VotingRequest
-from shared.openapi.bodies import HealthReport
+from shared.openapi.bodies import HealthReport, RunCompleted
 from shared.openapi.document import VERSION, openapi_document
 from shared.openapi.examples import RECIPE
 from shared.openapi.operation import Operation
-from shared.openapi.operations import OPERATIONS, RECIPE_NAME, TAGS
+from shared.openapi.operations import OPERATIONS, TAGS
+from shared.openapi.parameters import RECIPE_NAME
 from shared.recipes.catalog import catalog_of
 from shared.recipes.folder import folder_of
 from tests.architecture import ROOT
+from tests.shared.callbacks.given import result_of_run, run_that
 from tests.shared.openapi.requests import shown_requests
 from tests.shared.strategies import voting_requests
 from triggers.health import health_of
 
 API = "https://chorus.example/api"
 DOCUMENT = openapi_document(API)
+TOO_LARGE = run_that("COMPLETED", result_of_run("x" * MAX_BODY_BYTES))
 BY_ID = {operation.id: operation for operation in OPERATIONS}
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
 
@@ -199,6 +204,18 @@ def test_what_is_left_out_when_there_is_none_is_not_required(contract: type[Cont
 def test_the_report_of_the_app_s_health_fits_its_schema(env: dict[str, str]) -> None:
     HealthReport.model_validate(health_of(env))
     assert fits(HealthReport, health_of(env))
+
+
+@pytest.mark.parametrize(
+    "run",
+    [run_that("COMPLETED", result_of_run(recipe="research", output=None)), run_that("FAILED"), TOO_LARGE],
+    ids=["whole", "dead", "too large"],
+)
+def test_what_receivers_get_of_a_run_fits_its_schema(run: OrchestrationState) -> None:
+    body = json.loads(message_of(run, "https://chorus.example/api/runs/0"))
+
+    RunCompleted.model_validate_json(json.dumps(body))
+    assert [error.message for error in validator_of("RunCompleted").iter_errors(body)] == []
 
 
 def test_no_schema_is_left_that_nobody_refers_to() -> None:
