@@ -34,6 +34,9 @@ app.route("sectioning/estimate", methods=["POST"])(deferred.http_trigger("trigge
 app.route("voting/estimate", methods=["POST"])(deferred.http_trigger("triggers.estimates:estimate_voting"))
 app.route("map-reduce/estimate", methods=["POST"])(deferred.http_trigger("triggers.estimates:estimate_map_reduce"))
 app.route("runs", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.run_list:list_runs")))
+app.route("runs", methods=["DELETE"])(
+    with_client(deferred.client_http_trigger("triggers.cancellation:cancel_run_of_key"))
+)
 app.route("runs/{id}", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.runs:get_run")))
 app.route("runs/{id}/view", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.runs:view_run")))
 app.route("runs/{id}", methods=["DELETE"])(with_client(deferred.client_http_trigger("triggers.runs:cancel_run")))

@@ -381,6 +381,7 @@ ROUTES = {
     "start_recipe": ("POST", "recipes/{name}"),
     "estimate_recipe": ("POST", "recipes/{name}/estimate"),
     "list_runs": ("GET", "runs"),
+    "cancel_run_of_key": ("DELETE", "runs"),
     "get_run": ("GET", "runs/{id}"),
     "view_run": ("GET", "runs/{id}/view"),
     "cancel_run": ("DELETE", "runs/{id}"),
