@@ -18,8 +18,8 @@ FIRST_PARTY = {*PRODUCTION, "benchmarks", "function_app", "local_host", "tests"}
 ALLOWED: Mapping[str, Sequence[str]] = {
     "triggers": (
         "triggers", "shared.contracts", "shared.settings", "shared.errors", "shared.task_hub",
-        "shared.backoff", "shared.branching", "shared.estimation", "shared.stored_estimation", "shared.fault_place",
-        "shared.recipes", "shared.callbacks", "shared.openapi", "shared.run_ids", "activities.names",
+        "shared.backoff", "shared.branching", "shared.estimation", "shared.stored_estimation", "shared.recipes",
+        "shared.callbacks", "shared.fault_place", "shared.openapi", "shared.run_ids", "activities.names",
         "activities.storage",
     ),
     "orchestrators": (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from functools import lru_cache
-from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import azure.functions as func
@@ -14,7 +13,7 @@ from shared.openapi.document import openapi_document
 from shared.openapi.page import page_of, security_policy
 from shared.openapi.swagger import swagger_document
 from shared.settings import LOOPBACK_HOSTS
-from triggers.answers import answer, answering_problems, api_root
+from triggers.answers import answering_problems, api_root
 
 MAX_KEPT = 4
 """Definitions that a process keeps; the host's name, which a caller chooses, is in each."""
@@ -23,13 +22,13 @@ MAX_KEPT = 4
 @answering_problems
 async def get_openapi(req: func.HttpRequest) -> func.HttpResponse:
     """`GET /api/openapi.json`: OpenAPI 3.1."""
-    return answer(HTTPStatus.OK, await asyncio.to_thread(openapi_json, api_root(req, "openapi.json")))
+    return _json(await asyncio.to_thread(openapi_json, api_root(req, "openapi.json")))
 
 
 @answering_problems
 async def get_swagger(req: func.HttpRequest) -> func.HttpResponse:
     """`GET /api/swagger.json`: OpenAPI 2.0."""
-    return answer(HTTPStatus.OK, await asyncio.to_thread(swagger_json, api_root(req, "swagger.json")))
+    return _json(await asyncio.to_thread(swagger_json, api_root(req, "swagger.json")))
 
 
 @answering_problems
@@ -60,3 +59,7 @@ def page_html(root: str) -> str:
 def is_local(root: str) -> bool:
     """Whether the app runs on a developer's machine, where the host asks for no keys."""
     return urlsplit(root).hostname in LOOPBACK_HOSTS
+
+
+def _json(body: str) -> func.HttpResponse:
+    return func.HttpResponse(body, mimetype="application/json")

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from shared.contracts.base import Contract
-from shared.openapi.problems import OF_ALL
 
 Visibility = Literal["important", "advanced", "internal"]
 """How a designer of workflows shows it: always, on demand, or not at all."""
@@ -76,4 +75,4 @@ class Operation:
     @property
     def all_problems(self) -> tuple[str, ...]:
         """The codes of the problems that it can meet, each once."""
-        return tuple(dict.fromkeys([*self.problems, *(() if self.anonymous else OF_ALL)]))
+        return tuple(dict.fromkeys(self.problems))
