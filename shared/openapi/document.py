@@ -125,7 +125,7 @@ def _parameter(parameter: Parameter) -> Document:
         "description": parameter.description,
         "schema": {"title": parameter.title, **parameter.schema},
     }
-    return {**told, "required": True} if parameter.place == "path" else told
+    return {**told, "required": True} if parameter.required else told
 
 
 def _body(operation: Operation, contract: type[Contract]) -> Document:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from shared.contracts.base import Contract
+from shared.openapi.problems import OF_ALL
 
 Visibility = Literal["important", "advanced", "internal"]
 """How a designer of workflows shows it: always, on demand, or not at all."""
@@ -22,6 +23,7 @@ class Parameter:
     description: str
     schema: Mapping[str, Any]
     visibility: Visibility = "advanced"
+    required: bool = False
     extensions: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -75,4 +77,4 @@ class Operation:
     @property
     def all_problems(self) -> tuple[str, ...]:
         """The codes of the problems that it can meet, each once."""
-        return tuple(dict.fromkeys(self.problems))
+        return tuple(dict.fromkeys((*self.problems, *(() if self.anonymous else OF_ALL))))

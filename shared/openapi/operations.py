@@ -10,13 +10,13 @@ from shared.contracts.estimate import RunEstimate
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.recipe import RecipeDetails, RecipeList
 from shared.contracts.run import RedriveRequest, RunAccepted, RunPending, RunResult, RunView
-from shared.contracts.run_list import RunList
+from shared.contracts.run_list import ListedRun, RunList
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
 from shared.openapi import examples
 from shared.openapi.bodies import HealthReport, RecipeRequest
 from shared.openapi.operation import Answer, Header, Operation
-from shared.openapi.parameters import FILTERS, OF_A_START, RECIPE_NAME, RUN_ID
+from shared.openapi.parameters import FILTERS, KEY_OF_START, OF_A_START, RECIPE_NAME, RUN_ID
 from shared.openapi.problems import (
     OF_A_RESULT,
     OF_A_RUN,
@@ -252,6 +252,23 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters=(RUN_ID,),
         answers=(Answer(202, "The run was asked to end.", RunPending, headers=POLLING),),
         problems=(*OF_A_RUN, "run_already_ended"),
+    ),
+    Operation(
+        id="CancelRunOfKey",
+        function="cancel_run_of_key",
+        method="DELETE",
+        route="runs",
+        tag=RUNS,
+        summary="Cancel a run by its key",
+        description="Asks the run that a request with this Idempotency-Key started to end now, for who has no answer "
+        "to that request. That the run has ended already is no error.",
+        parameters=(KEY_OF_START,),
+        answers=(
+            Answer(200, "The run has ended already.", ListedRun),
+            Answer(202, "The run was asked to end.", RunPending, headers=POLLING),
+        ),
+        problems=("invalid_parameter", *OF_A_RUN),
+        visibility="advanced",
     ),
     Operation(
         id="RedriveRun",

@@ -16,6 +16,7 @@ RUN_ID = Parameter(
     "The id of the run, from the answer that started it.",
     {"type": "string", "pattern": "^[0-9a-f]{32}$", "examples": ["0123456789abcdef0123456789abcdef"]},
     visibility="important",
+    required=True,
 )
 
 
@@ -35,6 +36,7 @@ RECIPE_NAME = Parameter(
     "The name of the recipe, from the list of recipes.",
     {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 60, "examples": ["research"]},
     visibility="important",
+    required=True,
     extensions=RECIPE_NAMES,
 )
 
@@ -51,6 +53,15 @@ IDEMPOTENCY_KEY = Parameter(
     "Idempotency key",
     "The same key with the same request starts one run, however often it is sent; with another request it is refused.",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["order-4711"]},
+)
+KEY_OF_START = Parameter(
+    "idempotency_key",
+    "query",
+    "Idempotency key",
+    "The Idempotency-Key of the request that started the run.",
+    IDEMPOTENCY_KEY.schema,
+    visibility="important",
+    required=True,
 )
 OF_A_START = (WAIT, IDEMPOTENCY_KEY)
 

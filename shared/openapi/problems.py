@@ -20,6 +20,8 @@ PROBLEMS: Mapping[str, Kind] = {
     ),
     "invalid_parameter": Kind(400, "a query parameter or a header does not do; `errors` says which"),
     "malformed_json": Kind(400, "the body is not valid JSON"),
+    "too_many_values": Kind(400, "the body has more than 100,000 names and values"),
+    "too_deep": Kind(400, "lists and objects in the body are nested deeper than 100 levels"),
     "storage_not_configured": Kind(400, "the request has a source or a sink, and the app has no storage"),
     "callbacks_not_configured": Kind(400, "the request has a callback_url, and the app has no secret to sign with"),
     "estimate_not_available": Kind(400, "there is no estimate without reading the documents of the source"),
@@ -36,6 +38,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "unsupported_media_type": Kind(415, "the body's type is not `application/json`"),
     "unsupported_content_encoding": Kind(415, "the body is compressed"),
     "idempotency_key_reused": Kind(422, "the Idempotency-Key came before with another request"),
+    "internal_error": Kind(500, "the app failed on this request; its log has the cause by the incident that is told"),
     "run_too_large": Kind(500, "the run holds more than the store of all runs passes on in one message"),
     "task_hub_unavailable": Kind(503, "the store of all runs does not answer for now"),
     "recipes_unavailable": Kind(503, "the folder of recipes that the settings name cannot be read"),
@@ -43,9 +46,11 @@ PROBLEMS: Mapping[str, Kind] = {
 }
 
 OF_BODIES = (
-    "invalid_request", "malformed_json", "callbacks_not_configured", "body_too_large", "unsupported_media_type",
-    "unsupported_content_encoding",
+    "invalid_request", "malformed_json", "too_many_values", "too_deep", "callbacks_not_configured", "body_too_large",
+    "unsupported_media_type", "unsupported_content_encoding",
 )  # fmt: skip
+OF_ALL = ("internal_error",)
+"""Of every operation but that of the app's health, which does too little to fail."""
 OF_STORAGE = ("storage_not_configured", "container_not_allowed")
 OF_STORAGE_ESTIMATES = (*OF_STORAGE, "estimate_not_available", "source_not_usable", "storage_unavailable")
 OF_THE_HUB = ("run_too_large", "task_hub_unavailable")

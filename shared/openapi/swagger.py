@@ -97,7 +97,7 @@ def _parameter(parameter: Parameter) -> Document:
         "name": parameter.name,
         "in": parameter.place,
         "description": parameter.description,
-        "required": parameter.place == "path",
+        "required": parameter.required,
         "x-ms-summary": parameter.title,
         "x-ms-visibility": parameter.visibility,
         **({"x-ms-url-encoding": "single"} if parameter.place == "path" else {}),
