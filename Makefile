@@ -47,6 +47,10 @@ start: $(READY) ## Serve the app on http://localhost:7071 until Ctrl-C
 test: $(READY) $(NODE_READY) ## Run every test
 	@$(BIN)/python -m pytest
 
+.PHONY: fuzz
+fuzz: $(READY) ## Try the API against its own definition with many requests (CASES an operation; several minutes)
+	@$(BIN)/python -m tests.end_to_end.fuzz $(CASES)
+
 .PHONY: check
 check: $(READY) ## Lint, format and type checks
 	@$(BIN)/ruff check .
