@@ -13,7 +13,7 @@ import azure.functions as func
 from shared import deferred
 from shared.errors import SettingsError
 from shared.recipes.folder import folder_of
-from shared.settings import load_model_settings, load_storage_settings
+from shared.settings import load_callback_settings, load_model_settings, load_storage_settings
 
 # Outputs of models and callers' schemas are arbitrary JSON. In the SDK's loose mode, an object in them with the keys
 # __class__, __module__ and __data__ would be taken for a Python object to rebuild, and could fail the orchestration.
@@ -33,6 +33,7 @@ app.route("map-reduce", methods=["POST"])(with_client(deferred.client_http_trigg
 app.route("sectioning/estimate", methods=["POST"])(deferred.http_trigger("triggers.estimates:estimate_sectioning"))
 app.route("voting/estimate", methods=["POST"])(deferred.http_trigger("triggers.estimates:estimate_voting"))
 app.route("map-reduce/estimate", methods=["POST"])(deferred.http_trigger("triggers.estimates:estimate_map_reduce"))
+app.route("runs", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.run_list:list_runs")))
 app.route("runs/{id}", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.runs:get_run")))
 app.route("runs/{id}/view", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.runs:view_run")))
 app.route("runs/{id}", methods=["DELETE"])(with_client(deferred.client_http_trigger("triggers.runs:cancel_run")))
@@ -52,6 +53,8 @@ app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.voting
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.map_reduce:map_reduce"))
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.agent_attempt:agent_attempt"))
 app.orchestration_trigger("context")(deferred.native_orchestrator("orchestrators.shard:shard"))
+app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.delivery:delivery"))
+app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.claim:claim"))
 
 # Activities
 with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.call_agent:call_agent")))
@@ -65,6 +68,9 @@ app.activity_trigger("given")(deferred.activity("activities.take_over:take_over"
 app.activity_trigger("given")(deferred.activity("activities.plan_level:plan_level"))
 with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.reduce_parts:reduce_parts")))
 app.activity_trigger("given")(deferred.activity("activities.join_outputs:join_outputs"))
+with_client(app.activity_trigger("given")(deferred.client_activity("activities.announce_end:announce_end")))
+with_client(app.activity_trigger("given")(deferred.client_activity("activities.look_for_end:look_for_end")))
+with_client(app.activity_trigger("given")(deferred.client_activity("activities.deliver_result:deliver_result")))
 
 try:
     load_model_settings(os.environ)
@@ -84,3 +90,8 @@ try:
         logging.getLogger("chorus").warning("The app starts, but without one of its recipes: %s", broken)
 except SettingsError as exc:
     logging.getLogger("chorus").warning("The app starts, but without recipes: %s", exc)
+
+try:
+    load_callback_settings(os.environ)
+except SettingsError as exc:
+    logging.getLogger("chorus").warning("The app starts, but without callbacks: %s", exc)

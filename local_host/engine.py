@@ -1,8 +1,8 @@
 """`LocalEngine`: the SDK's in-memory engine, with what a real app would trip over put right.
 
 The engine is `durabletask.testing.in_memory_backend`. This module and its parts, `client_calls` (who may be told
-something), `lineage` (parents, children, executions), `retention` (what has ended) and `entity_rules` (entities),
-override single steps of it; each override says what the base does.
+something), `queries` (lists of instances), `lineage` (parents, children, executions), `retention` (what has ended)
+and `entity_rules` (entities), override single steps of it; each override says what the base does.
 All of them run under the engine's one re-entrant lock.
 """
 
@@ -25,6 +25,7 @@ from durabletask.testing.in_memory_backend import ActivityWorkItem, Orchestratio
 from local_host.client_calls import ClientCalls
 from local_host.direct_call import DirectCall, EngineRefusedError
 from local_host.entity_rules import EntityRules
+from local_host.queries import Queries
 from local_host.retention import Retention
 from local_host.timers import Timer, TimerQueue
 
@@ -40,7 +41,7 @@ _ENDED = (
 )
 
 
-class LocalEngine(ClientCalls, Retention, EntityRules):
+class LocalEngine(ClientCalls, Queries, Retention, EntityRules):
     """The engine of the local host: all state in memory, served over gRPC and by direct calls.
 
     Of what has ended it keeps the last `keep_ended` orchestrations with their children; None keeps all.

@@ -250,4 +250,5 @@ def _prepare_environment(app_dir: Path, port: int) -> None:
     os.environ.setdefault("FUNCTIONS_WORKER_RUNTIME", "python")
     os.environ.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
     os.environ.setdefault("WEBSITE_HOSTNAME", f"localhost:{port}")
+    os.environ.setdefault("CHORUS_CALLBACK_LOOPBACK", "true")  # an app on this machine may call this machine
     os.environ["AzureWebJobsScriptRoot"] = str(app_dir)  # noqa: SIM112 - its name

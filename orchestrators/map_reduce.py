@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from orchestrators.announced import announced
 from orchestrators.fan_out import fan_out
 from orchestrators.reduction import reduce_outputs
 from orchestrators.run import Run
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from durabletask.task import Task
 
 
+@announced
 def map_reduce(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
     """Run a `MapReduceRequest`, which comes in a `RunInput`, to its `RunResult`."""
     given = restored(RunInput, context.get_input())

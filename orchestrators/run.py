@@ -119,7 +119,7 @@ class Run:
     def tell(self, **more: Any) -> None:
         """Tell them more of the same phase, or something else."""
         self.status.update(more)
-        self.context.set_custom_status(dict(self.status))
+        self.context.set_custom_status({**self.status, **self._of_recipe})
 
     def wants_answer(self, branches: FannedOut) -> bool:
         """Whether what succeeded is worth aggregating: not after a cancel, nor when the policy was missed."""
@@ -179,7 +179,17 @@ class Run:
             started_at=self.started_at,
             ended_at=self.context.current_utc_datetime,
         )
+        return self.conclude(result)
+
+    def conclude(self, result: RunResult) -> dict[str, Any]:
+        """The result as the orchestration returns it; who lists the runs is told how it ended, without reading it."""
+        told = {"status": result.status, "completion_reason": result.completion_reason}
+        self.context.set_custom_status({**told, **self._of_recipe})
         return result.model_dump(mode="json")
+
+    @property
+    def _of_recipe(self) -> dict[str, str]:
+        return {"recipe": self.recipe} if self.recipe else {}
 
     def _verdict(self, branches: FannedOut, aggregation: FannedOut | None) -> tuple[RunStatus, CompletionReason]:
         status, reason = verdict(branches.outcomes, self.policy, branches.interruption)

@@ -239,4 +239,4 @@ def _result(run: Run, **fields: Any) -> dict[str, Any]:
         ended_at=run.context.current_utc_datetime,
         **fields,
     )
-    return result.model_dump(mode="json")
+    return run.conclude(result)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from orchestrators.announced import announced
 from orchestrators.fan_out import call_aggregators, fan_out_in_waves
 from orchestrators.run import FannedOut, Run
 from shared.contracts.base import restored
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from durabletask.task import Task
 
 
+@announced
 def voting(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, dict[str, Any]]:
     """Run a `VotingRequest`, which comes in a `RunInput`, to its `RunResult`."""
     given = restored(RunInput, context.get_input())

@@ -4,6 +4,7 @@
     ├── SettingsError              a setting is missing or wrong; names it
     ├── UnknownRecipe              there is no recipe of this name; has those that there are
     ├── RecipeBroken               a recipe's file cannot be used; names it, and says why
+    ├── CallbackRefused            the app may not call a URL; says why, and never has the URL in it
     └── AgentError                 an agent's call did not give a usable answer
         ├── RetriableAgentError    the same call may succeed later
         │   ├── RateLimited            rate_limited            429
@@ -68,6 +69,10 @@ class RecipeBroken(ChorusError):
         super().__init__(f"the recipe {name!r} ({name}.toml) cannot be used: {reason}")
         self.name = name
         self.reason = reason
+
+
+class CallbackRefused(ChorusError):
+    """The app does not call this URL, or cannot read any more which it was. No message has the URL."""
 
 
 class AgentError(ChorusError):

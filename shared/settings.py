@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import binascii
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
@@ -28,6 +30,9 @@ CHORUS_STORAGE = "CHORUS_STORAGE"
 CHORUS_SOURCE_CONTAINERS = "CHORUS_SOURCE_CONTAINERS"
 CHORUS_SINK_CONTAINERS = "CHORUS_SINK_CONTAINERS"
 CHORUS_RECIPES = "CHORUS_RECIPES"
+CHORUS_CALLBACK_SECRET = "CHORUS_CALLBACK_SECRET"  # noqa: S105 - the setting's name
+CHORUS_CALLBACK_HOSTS = "CHORUS_CALLBACK_HOSTS"
+CHORUS_CALLBACK_LOOPBACK = "CHORUS_CALLBACK_LOOPBACK"
 
 CONTAINER_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9](-?[a-z0-9])+")
 PAYLOADS_CONTAINER = "chorus-payloads"
@@ -208,3 +213,92 @@ def _connection_problem(text: str) -> str | None:
     if given.get("defaultendpointsprotocol", "https").lower() != "https":
         return f"{CHORUS_STORAGE} must say DefaultEndpointsProtocol=https (http is accepted for localhost only)"
     return None
+
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 - of the form, not of a secret
+SECRET_BYTES = (24, 64)
+"""The least and the most that Standard Webhooks allows."""
+HOST_NAME = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
+"""A name of two labels or more in lower-case ASCII; the last begins with a letter, so it is no address."""
+ON_AZURE = "WEBSITE_INSTANCE_ID"
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackSettings:
+    """How callbacks are signed, and whom the app may call.
+
+    The first of `secrets` is the newest. `hosts` are `(name, port)`; a name that begins with `*.` stands for all names
+    below it. `loopback` lets plain http go to this machine, in development.
+    """
+
+    secrets: tuple[bytes, ...] = field(repr=False)
+    hosts: tuple[tuple[str, int], ...] = ()
+    loopback: bool = False
+
+    def may_call(self, host: str, port: int) -> bool:
+        """Whether the list of hosts has this one, which is a name in lower case."""
+        return any(
+            port == listed_port and (host.endswith(name[1:]) if name.startswith("*.") else host == name)
+            for name, listed_port in self.hosts
+            if HOST_NAME.fullmatch(host)
+        )
+
+
+def load_callback_settings(env: Mapping[str, str]) -> CallbackSettings | None:
+    """Read the settings of callbacks; None if there are none. Raise SettingsError that names each one that is wrong."""
+    values = {name: value.strip() for name, value in env.items() if value.strip()}
+    problems: list[str] = []
+    secrets = _secrets(values.get(CHORUS_CALLBACK_SECRET, ""), problems)
+    hosts = _hosts(values.get(CHORUS_CALLBACK_HOSTS, ""), problems)
+    loopback = _loopback(values, problems)
+    if CHORUS_CALLBACK_SECRET in values and not loopback and CHORUS_CALLBACK_HOSTS not in values:
+        problems.append(f"{CHORUS_CALLBACK_HOSTS} is not set, so no callback could be sent anywhere")
+    if CHORUS_CALLBACK_HOSTS in values and CHORUS_CALLBACK_SECRET not in values:
+        problems.append(f"{CHORUS_CALLBACK_SECRET} is not set, and callbacks are never sent unsigned")
+    if problems:
+        raise SettingsError(problems)
+    return CallbackSettings(secrets, hosts, loopback) if secrets else None
+
+
+def _secrets(text: str, problems: list[str]) -> tuple[bytes, ...]:
+    """The secrets, newest first; what is wrong with one is told by its number."""
+    secrets: list[bytes] = []
+    for number, word in enumerate(text.split(), start=1):
+        encoded = word.removeprefix(SECRET_PREFIX)
+        try:
+            secret = b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            secret = b""
+        least, most = SECRET_BYTES
+        if word.startswith(SECRET_PREFIX) and least <= len(secret) <= most:
+            secrets.append(secret)
+        else:
+            problems.append(
+                f"secret {number} in {CHORUS_CALLBACK_SECRET} is not {SECRET_PREFIX} and {least} to {most} random "
+                "bytes in base64; separate several by spaces, the newest first"
+            )
+    return tuple(secrets)
+
+
+def _hosts(text: str, problems: list[str]) -> tuple[tuple[str, int], ...]:
+    hosts: list[tuple[str, int]] = []
+    for number, entry in enumerate((part.strip().lower() for part in text.split(",") if part.strip()), start=1):
+        name, _, port = entry.partition(":")
+        fits = HOST_NAME.fullmatch(name.removeprefix("*.")) is not None
+        if fits and (not port or (port.isdecimal() and port.isascii() and 0 < int(port) <= 65_535)):  # noqa: PLR2004
+            hosts.append((name, int(port or 443)))
+        else:
+            problems.append(
+                f"host {number} in {CHORUS_CALLBACK_HOSTS} is none: give names such as hooks.example.com, "
+                "hooks.example.com:8443 or *.logic.azure.com, separated by commas, without https:// and no addresses"
+            )
+    return tuple(hosts)
+
+
+def _loopback(values: Mapping[str, str], problems: list[str]) -> bool:
+    value = values.get(CHORUS_CALLBACK_LOOPBACK, "false").lower()
+    if value not in {"true", "false"}:
+        problems.append(f"{CHORUS_CALLBACK_LOOPBACK} is neither 'true' nor 'false'")
+    if value == "true" and ON_AZURE in values:
+        problems.append(f"{CHORUS_CALLBACK_LOOPBACK} is for development; take it out of the settings of this app")
+    return value == "true"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from shared.contracts.branch import BranchError
 
 ENDED = ("COMPLETED", "FAILED", "TERMINATED")
 """The runtime statuses of an orchestration that will do nothing more."""
@@ -30,3 +33,13 @@ def status_of(error: BaseException) -> str | None:
     """The name of the gRPC status that the durable client's error carries; None for any other error."""
     code = getattr(error, "code", None)
     return getattr(cast(Any, code()), "name", None) if callable(code) else None
+
+
+def death_of(runtime_status: str) -> BranchError:
+    """Why an orchestration that ended with this runtime status has no output of its own."""
+    from shared.contracts.branch import BranchError
+
+    if runtime_status == "TERMINATED":
+        return BranchError(code="terminated", message="the orchestration was terminated", retriable=True)
+    message = "the orchestration failed; the log has the cause"
+    return BranchError(code="internal_error", message=message, retriable=True)

@@ -19,7 +19,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     "triggers": (
         "triggers", "shared.contracts", "shared.settings", "shared.errors", "shared.task_hub",
         "shared.backoff", "shared.branching", "shared.estimation", "shared.stored_estimation", "shared.recipes",
-        "activities.names", "activities.storage",
+        "shared.callbacks", "shared.run_ids", "activities.names", "activities.storage",
     ),
     "orchestrators": (
         "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.voting",

@@ -35,12 +35,16 @@ SLOW_TO_IMPORT = {
     "pydantic",
     "referencing",
     "semantic_text_splitter",
+    "aiohttp",
+    "cryptography",
+    "standardwebhooks",
 }
 """What a cold start must not pay for."""
 
 ENVIRONMENT_READERS = {
     "function_app", "activities.call_agent", "activities.read_documents", "activities.storage", "triggers.health",
-    "activities.reduce_parts", "triggers.storage", "triggers.recipes",
+    "activities.reduce_parts", "activities.deliver_result", "triggers.storage", "triggers.recipes",
+    "triggers.callbacks",
 }  # fmt: skip
 
 OF_THE_SDK = "BuiltIn__"
@@ -140,8 +144,8 @@ def test_every_module_of_production_has_a_rule() -> None:
 PURE_PACKAGES = {"orchestrators", "shared.aggregation", "shared.contracts", "shared.scheduling", "shared.voting"}
 PURE_MODULES = {
     "activities", "activities.names", "shared", "shared.backoff", "shared.branching", "shared.errors",
-    "shared.json_values", "shared.normalisation", "shared.prompts", "shared.schemas", "shared.splitting",
-    "shared.token_estimate", "shared.tokens",
+    "shared.json_values", "shared.normalisation", "shared.prompts", "shared.run_ids", "shared.schemas",
+    "shared.splitting", "shared.token_estimate", "shared.tokens",
 }  # fmt: skip
 
 
@@ -247,6 +251,9 @@ def importers_of(package: str) -> set[str]:
         ("azure.storage.blob", {"shared.azure_blobs"}),
         ("jsonschema", {"shared.schemas"}),
         ("semantic_text_splitter", {"shared.splitting"}),
+        ("aiohttp", {"shared.callbacks.posting"}),
+        ("cryptography", {"shared.callbacks.sealing"}),
+        ("standardwebhooks", {"shared.callbacks.messages"}),
         ("durabletask.task", {"orchestrators.arrivals", "orchestrators.shard"}),
         ("os", ENVIRONMENT_READERS),
         ("random", set()),
@@ -372,6 +379,7 @@ ROUTES = {
     "describe_recipe": ("GET", "recipes/{name}"),
     "start_recipe": ("POST", "recipes/{name}"),
     "estimate_recipe": ("POST", "recipes/{name}/estimate"),
+    "list_runs": ("GET", "runs"),
     "get_run": ("GET", "runs/{id}"),
     "view_run": ("GET", "runs/{id}/view"),
     "cancel_run": ("DELETE", "runs/{id}"),
@@ -399,17 +407,19 @@ def test_what_starts_nothing_has_no_durable_client(loaded_app: dict[str, Any]) -
 
 def test_durable_functions_are_registered_under_their_durable_names(loaded_app: dict[str, Any]) -> None:
     assert set(triggers_of(loaded_app, "orchestrationTrigger")) == {
-        names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_ATTEMPT, names.SHARD,
+        names.SECTIONING, names.VOTING, names.MAP_REDUCE, names.AGENT_ATTEMPT, names.SHARD, names.DELIVERY,
+        names.CLAIM,
     }  # fmt: skip
     assert set(triggers_of(loaded_app, "activityTrigger")) == {
         names.CALL_AGENT, names.STOP_CALLS, names.PLAN_DOCUMENTS, names.OPEN_PAGE, names.READ_DOCUMENTS,
         names.CLOSE_PAGE, names.FINISH_MAP, names.TAKE_OVER, names.PLAN_LEVEL, names.REDUCE_PARTS, names.JOIN_OUTPUTS,
+        names.ANNOUNCE_END, names.LOOK_FOR_END, names.DELIVER_RESULT,
     }  # fmt: skip
 
 
 def test_a_pattern_s_name_is_its_orchestration_s(loaded_app: dict[str, Any]) -> None:
     assert set(Pattern.__args__) == set(triggers_of(loaded_app, "orchestrationTrigger")) - {
-        names.AGENT_ATTEMPT, names.SHARD,
+        names.AGENT_ATTEMPT, names.SHARD, names.DELIVERY, names.CLAIM,
     }  # fmt: skip
 
 

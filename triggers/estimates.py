@@ -19,6 +19,7 @@ from shared.estimation import estimate
 from shared.stored_estimation import estimate_stored, reason_for_none
 from triggers.answers import answer
 from triggers.bodies import parsed
+from triggers.callbacks import callback_for
 from triggers.problems import Problem
 from triggers.storage import with_storage
 
@@ -70,6 +71,7 @@ async def estimated[R: Request](req: func.HttpRequest, pattern: Pattern, contrac
 
 async def estimate_of(pattern: Pattern, request: Request) -> func.HttpResponse:
     """The answer with the `RunEstimate` of a request that fits its contract; raise the `Problem` if there is none."""
+    callback_for(request.callback_url)
     if isinstance(request, MapReduceRequest) and request.in_storage:
         return answer(HTTPStatus.OK, await estimated_in_storage(with_storage(request)))
     return answer(HTTPStatus.OK, await asyncio.to_thread(estimate, pattern, request))

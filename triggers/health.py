@@ -10,7 +10,7 @@ from typing import Any
 import azure.functions as func
 
 from shared.errors import SettingsError
-from shared.settings import load_model_settings, load_storage_settings
+from shared.settings import load_callback_settings, load_model_settings, load_storage_settings
 
 
 async def health(req: func.HttpRequest) -> func.HttpResponse:
@@ -36,6 +36,12 @@ def health_of(env: Mapping[str, str]) -> dict[str, Any]:
         storage = load_storage_settings(env)
         if storage is not None:
             body["storage"] = {"sources": len(storage.sources), "sinks": len(storage.sinks)}
+    except SettingsError as exc:
+        problems += exc.problems
+    try:
+        callbacks = load_callback_settings(env)
+        if callbacks is not None:
+            body["callbacks"] = {"hosts": len(callbacks.hosts)}
     except SettingsError as exc:
         problems += exc.problems
     return {"status": "misconfigured", "problems": problems} if problems else body

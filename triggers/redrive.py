@@ -13,11 +13,13 @@ from shared.contracts.base import restored
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.policy import RunPolicy
 from shared.contracts.run import Planned, Redrive, RedriveRequest, RunInput, RunResult
+from triggers.acceptance import accepted
 from triggers.answers import answering_problems
 from triggers.bodies import parsed
+from triggers.callbacks import callback_for
 from triggers.problems import FieldError, Problem
 from triggers.results import result_of, unreadable
-from triggers.runs import accepted, find
+from triggers.runs import find
 from triggers.storage import with_storage
 from triggers.stored_runs import folder_of
 from triggers.views import RunState
@@ -47,7 +49,9 @@ async def redrive_run(req: func.HttpRequest, client: DurableFunctionsClient) -> 
             "nothing_to_redrive",
             f"Run {run.id!r} succeeded with every branch; there is nothing to run again. Start a new run instead.",
         )
+    callback = callback_for(asked.callback_url)
     given = await asyncio.to_thread(continued, run, result, asked.policy)
+    given = given.model_copy(update={"callback": callback})
     return await accepted(req, client, run.pattern, given, route=f"runs/{run.id}/redrive")
 
 

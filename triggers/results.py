@@ -19,6 +19,7 @@ from shared.contracts.branch import BranchError, BranchOutcome, Usage
 from shared.contracts.jury import StopFixed
 from shared.contracts.run import RunResult, reads_a_part
 from shared.contracts.voting import VotingRequest
+from shared.task_hub import death_of
 from triggers.batches import outcomes_in
 from triggers.calls import status_after, utc
 from triggers.problems import Problem
@@ -66,10 +67,7 @@ def unreadable(run: RunState) -> Problem:
 
 def error_of(run: RunState) -> BranchError:
     """Why a run has no output of its own."""
-    if run.state.runtime_status.name == "TERMINATED":
-        return BranchError(code="terminated", message="the orchestration was terminated", retriable=True)
-    message = "the orchestration failed; the log has the cause"
-    return BranchError(code="internal_error", message=message, retriable=True)
+    return death_of(run.state.runtime_status.name)
 
 
 def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunResult:

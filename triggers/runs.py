@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import uuid
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -14,12 +12,15 @@ import azure.functions as func
 from activities.names import CANCEL_EVENT
 from shared.branching import Request
 from shared.contracts.map_reduce import MapReduceRequest
-from shared.contracts.run import Pattern, RunAccepted, RunInput, RunPending
+from shared.contracts.run import Pattern, RunInput, RunPending, RunView
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
+from shared.run_ids import RUN_ID
 from shared.task_hub import is_gone
+from triggers.acceptance import accepted
 from triggers.answers import answer, answering_problems, api_root, polling
 from triggers.bodies import parsed
+from triggers.callbacks import callback_for, callback_view
 from triggers.problems import Problem
 from triggers.results import result_json, result_of
 from triggers.shards import shards_going
@@ -29,8 +30,6 @@ from triggers.views import RunState, child_states, view_of, view_of_result
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableFunctionsClient
-
-RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @answering_problems
@@ -58,7 +57,7 @@ async def get_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func
     if run.ended:
         return answer(HTTPStatus.OK, await result_json(client, await find(req, client)))
     url = f"{api_root(req, 'runs')}/runs/{run.id}"
-    pending = RunPending(id=run.id, pattern=run.pattern, recipe=run.recipe, status=run.stage, status_url=url)
+    pending = RunPending(id=run.id, pattern=run.pattern, status=run.stage, status_url=url)
     return answer(HTTPStatus.ACCEPTED, pending, **polling(url))
 
 
@@ -66,12 +65,8 @@ async def get_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func
 async def view_run(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
     """`GET /api/runs/{id}/view`: the run as it is now, always 200."""
     run = await find(req, client)
-    if run.ended:
-        return answer(HTTPStatus.OK, view_of_result(await result_of(client, run)))
-    now = datetime.now(UTC)
-    if stored_request(run):
-        return answer(HTTPStatus.OK, view_of_stored(run, await shards_going(client, run.state), now))
-    return answer(HTTPStatus.OK, view_of(run, await child_states(client, run.id), now))
+    view = await view_now(client, run)
+    return answer(HTTPStatus.OK, view.model_copy(update={"callback": await callback_view(client, run)}))
 
 
 @answering_problems
@@ -83,7 +78,7 @@ async def cancel_run(req: func.HttpRequest, client: DurableFunctionsClient) -> f
             HTTPStatus.CONFLICT, "run_already_ended", f"Run {run.id!r} has already ended; there is nothing to cancel."
         )
     url = f"{api_root(req, 'runs')}/runs/{run.id}"
-    pending = RunPending(id=run.id, pattern=run.pattern, recipe=run.recipe, status="cancelling", status_url=url)
+    pending = RunPending(id=run.id, pattern=run.pattern, status="cancelling", status_url=url)
     return answer(HTTPStatus.ACCEPTED, pending, **polling(url))
 
 
@@ -111,28 +106,19 @@ async def begin(
     """Start the orchestration of a request that was checked; `recipe` names the recipe that made it, if one did."""
     if isinstance(request, MapReduceRequest):
         request = with_storage(request)
-    given = RunInput(request=request.model_dump(mode="json"), recipe=recipe)
+    callback = callback_for(request.callback_url)
+    given = RunInput(request=request.model_dump(mode="json"), recipe=recipe, callback=callback)
     return await accepted(req, client, pattern, given, route)
 
 
-async def accepted(
-    req: func.HttpRequest, client: DurableFunctionsClient, pattern: Pattern, given: RunInput, route: str
-) -> func.HttpResponse:
-    """Start an orchestration, whose name is the pattern, and say where to look; `route` is the request's own."""
-    run_id = uuid.uuid4().hex
-    await client.schedule_new_orchestration(pattern, input=given.model_dump(mode="json"), instance_id=run_id)
-    url = f"{api_root(req, route)}/runs/{run_id}"
-    redrive_of = given.redrive.run_id if given.redrive else None
-    body = RunAccepted(
-        id=run_id,
-        pattern=pattern,
-        recipe=given.recipe,
-        redrive_of=redrive_of,
-        status_url=url,
-        view_url=f"{url}/view",
-        cancel_url=url,
-    )
-    return answer(HTTPStatus.ACCEPTED, body, **polling(url))
+async def view_now(client: DurableFunctionsClient, run: RunState) -> RunView:
+    """The run as it is now, but for its callback, which has a life of its own."""
+    if run.ended:
+        return view_of_result(await result_of(client, run))
+    now = datetime.now(UTC)
+    if stored_request(run):
+        return view_of_stored(run, await shards_going(client, run.state), now)
+    return view_of(run, await child_states(client, run.id), now)
 
 
 async def told_to_cancel(client: DurableFunctionsClient, run_id: str) -> bool:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, model_val
 from shared.contracts.agent import AgentDefaults, AgentSpec
 from shared.contracts.base import MAX_RUN_CHARS, TRUSTED, Contract, Name, Text, misfit, repeated
 from shared.contracts.branch import BranchName
+from shared.contracts.callback import CallbackUrl
 from shared.contracts.policy import RunPolicy, check_policy
 from shared.contracts.reduction import (
     AnyReduction,
@@ -75,6 +76,7 @@ class MapReduceRequest(Contract):
     reduce: Reduction
     defaults: AgentDefaults = AgentDefaults()
     policy: RunPolicy = RunPolicy()
+    callback_url: CallbackUrl = None
 
     @model_validator(mode="after")
     def _is_consistent(self, info: ValidationInfo) -> Self:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from shared.contracts.base import Contract
 from shared.contracts.branch import BranchError, BranchOutcome, BranchStatus, Usage, is_none
+from shared.contracts.callback import Callback, CallbackUrl, CallbackView
 from shared.contracts.decision import VotingOutput
 from shared.contracts.map_reduce import MapReduceOutput
 from shared.contracts.policy import RunPolicy
@@ -78,6 +79,7 @@ class RunInput(Contract):
     request: dict[str, Any]
     redrive: Redrive | None = None
     recipe: Annotated[str | None, Field(exclude_if=is_none)] = None
+    callback: Annotated[Callback | None, Field(exclude_if=is_none)] = None
 
 
 class RunResult(Contract):
@@ -125,9 +127,13 @@ def reads_a_part(call: str) -> bool:
 
 
 class RedriveRequest(Contract):
-    """`POST /api/runs/{id}/redrive`: a `policy` replaces the old run's as a whole; without one, that stays."""
+    """`POST /api/runs/{id}/redrive`: a `policy` replaces the old run's as a whole; without one, that stays.
+
+    `callback_url` is the new run's: nobody is called back about it who was about the old one.
+    """
 
     policy: RunPolicy | None = None
+    callback_url: CallbackUrl = None
 
 
 class RunAccepted(Contract):
@@ -147,7 +153,6 @@ class RunPending(Contract):
 
     id: str
     pattern: Pattern
-    recipe: Annotated[str | None, Field(exclude_if=is_none)] = None
     status: Literal["pending", "running", "cancelling"]
     status_url: str
 
@@ -189,7 +194,7 @@ class RunView(Contract):
     A run in storage has no `branches`, only `progress`, and while it goes on knows the `total_tokens` of `usage` alone.
     `rate` is how many branches, or works in storage, have ended in a second, over the run so far and without those
     reused; `remaining_s` is how long the others take at this rate, without the aggregation. Both are null while
-    nothing has ended, and `remaining_s` is once all have.
+    nothing has ended, and `remaining_s` is once all have. `callback` is there for a run with a `callback_url`.
     """
 
     id: str
@@ -207,3 +212,4 @@ class RunView(Contract):
     remaining_s: float | None = None
     started_at: datetime
     updated_at: datetime
+    callback: Annotated[CallbackView | None, Field(exclude_if=is_none)] = None

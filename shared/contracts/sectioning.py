@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, ValidationInfo, model_validator
 
 from shared.contracts.agent import AgentDefaults, AgentSpec
 from shared.contracts.base import MAX_RUN_CHARS, Contract, Instructions, Name, Text, misfit, repeated
+from shared.contracts.callback import CallbackUrl
 from shared.contracts.policy import RunPolicy, check_policy
 
 MAX_SECTIONS = 200
@@ -51,6 +52,7 @@ class SectioningRequest(Contract):
     synthesizer: AgentSpec | None = None
     defaults: AgentDefaults = AgentDefaults()
     policy: RunPolicy = RunPolicy()
+    callback_url: CallbackUrl = None
 
     @model_validator(mode="after")
     def _is_consistent(self, info: ValidationInfo) -> Self:

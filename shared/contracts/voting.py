@@ -10,6 +10,7 @@ from pydantic import ValidationInfo, model_validator
 from shared.contracts.agent import AgentDefaults, AgentSpec
 from shared.contracts.ballots import Ballot, BooleanBallot, ChoiceBallot, FreeBallot, ScoreBallot
 from shared.contracts.base import MAX_INSTRUCTIONS_CHARS, MAX_RUN_CHARS, TRUSTED, Contract, Name, Text, misfit
+from shared.contracts.callback import CallbackUrl
 from shared.contracts.jury import (
     AnyStop,
     Stop,
@@ -79,6 +80,7 @@ class VotingRequest(Contract):
     require_evidence: bool = False
     defaults: AgentDefaults = AgentDefaults()
     policy: RunPolicy = RunPolicy()
+    callback_url: CallbackUrl = None
 
     @model_validator(mode="after")
     def _is_consistent(self, info: ValidationInfo) -> Self:

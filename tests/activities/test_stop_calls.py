@@ -11,7 +11,14 @@ from durabletask.client import OrchestrationQuery, OrchestrationStatus
 from pydantic import ValidationError
 
 from activities.in_flight import IN_FLIGHT, CallGivenUpError
-from activities.names import STOP_EVENT, attempt_instance_id, attempt_of, children_prefix, unit_call_id
+from activities.names import (
+    STOP_EVENT,
+    attempt_instance_id,
+    attempt_of,
+    children_prefix,
+    shard_instance_id,
+    unit_call_id,
+)
 from activities.stop_calls import MAX_AT_ONCE, stop_calls
 from shared.contracts.stop import StopCalls, StopShards
 
@@ -208,6 +215,24 @@ def test_the_instance_id_of_a_call_tells_its_branch_and_whether_it_is_a_hedge(
     assert attempt_instance_id("run", branch, number, is_hedge=is_hedge) == instance_id
     assert attempt_of(instance_id) == (branch, is_hedge)
     assert instance_id.startswith(children_prefix("run"))
+
+
+NEW_ID = "fe6188f3a2c00123456789abcdef0123"
+OLD_ID = "98f51d75cfbb42daaa57b5e1841474df"
+
+
+def test_the_children_of_a_run_are_not_listed_among_the_runs() -> None:
+    call = attempt_instance_id(NEW_ID, "a", 2)
+
+    assert call == f"~{NEW_ID}:a~2"
+    assert attempt_of(call) == ("a", False)
+    assert shard_instance_id(NEW_ID, "map", 2) == f"~{NEW_ID}:~map-00002"
+    assert call > "f" * 32
+
+
+def test_the_children_of_a_run_from_before_ids_had_an_order_keep_their_names() -> None:
+    assert attempt_instance_id(OLD_ID, "a", 1) == f"{OLD_ID}:a"
+    assert children_prefix(OLD_ID) == f"{OLD_ID}:"
 
 
 def test_the_calls_of_another_run_have_another_prefix() -> None:

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, cast
 
@@ -18,10 +18,16 @@ from durabletask.grpc_options import GrpcChannelOptions
 from durabletask.internal import orchestrator_service_pb2 as pb
 from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
 
+from activities.announce_end import announce_end
+from activities.look_for_end import look_for_end
 from activities.names import (
     AGENT_ATTEMPT,
+    ANNOUNCE_END,
     CALL_AGENT,
     CANCEL_EVENT,
+    DELIVER_RESULT,
+    DELIVERY,
+    LOOK_FOR_END,
     MAP_REDUCE,
     SECTIONING,
     SHARD,
@@ -32,6 +38,7 @@ from activities.names import (
 from activities.stop_calls import stop_calls
 from local_host.engine import LocalEngine
 from orchestrators.agent_attempt import agent_attempt
+from orchestrators.delivery import delivery
 from orchestrators.map_reduce import map_reduce
 from orchestrators.sectioning import sectioning
 from orchestrators.shard import shard
@@ -45,6 +52,7 @@ ORCHESTRATORS: dict[str, Orchestrator] = {
     MAP_REDUCE: map_reduce,
     AGENT_ATTEMPT: agent_attempt,
     SHARD: shard,
+    DELIVERY: delivery,
 }
 LIMIT_S = 60.0
 """How long anything here is waited for."""
@@ -56,6 +64,7 @@ _QUIET.setLevel(logging.ERROR)
 _WORKER_THREADS = 24
 
 Answer = Callable[[JSON], JSON]
+ClientActivity = Callable[[JSON, Any], Coroutine[Any, Any, Any]]
 
 
 class Agents:
@@ -119,6 +128,8 @@ class Durable:
     def __init__(self, threads: int = _WORKER_THREADS) -> None:
         self.run_id = "run-1"
         self.agents = Agents()
+        self.delivery_replies: list[JSON] = []
+        """What the attempts to deliver a callback bring, one after the other."""
         self.engine = LocalEngine()
         self._address = self.engine.start()
         self.client = TaskHubGrpcClient(host_address=self._address, channel_options=_UNLIMITED, logger=_QUIET)
@@ -134,7 +145,10 @@ class Durable:
         for name, function in ORCHESTRATORS.items():
             registry.add_named_orchestrator(name, wrap_orchestrator(function))
         registry.add_named_activity(CALL_AGENT, self._call_agent)
-        registry.add_named_activity(STOP_CALLS, self._stop_calls)
+        registry.add_named_activity(STOP_CALLS, self._with_client(stop_calls))
+        registry.add_named_activity(ANNOUNCE_END, self._with_client(announce_end))
+        registry.add_named_activity(LOOK_FOR_END, self._with_client(look_for_end))
+        registry.add_named_activity(DELIVER_RESULT, lambda _, call: self.delivery_replies[call["number"] - 1])
 
     def __enter__(self) -> Self:
         self._worker.start()
@@ -152,9 +166,9 @@ class Durable:
         self.agents = Agents()
         self.run_id = run_id
 
-    def start(self, name: str, request: JSON, *, reused: Sequence[JSON] | None = None) -> None:
-        """Start the run; with `reused` outcomes it is a redrive."""
-        given = run_input(request, reused=reused)
+    def start(self, name: str, request: JSON, *, reused: Sequence[JSON] | None = None, **fields: Any) -> None:
+        """Start the run; with `reused` outcomes it is a redrive. `fields` are more of its `RunInput`."""
+        given = run_input(request, reused=reused) | fields
         self.client.schedule_new_orchestration(name, input=given, instance_id=self.run_id)
 
     def result(self) -> JSON:
@@ -220,15 +234,15 @@ class Durable:
     def _call_agent(self, _: Any, call: JSON) -> JSON:
         return self.agents(call)
 
-    def _stop_calls(self, _: Any, given: JSON) -> int:
-        async def stop() -> int:
+    def _with_client(self, activity: ClientActivity) -> Callable[[Any, JSON], Any]:
+        async def call(given: JSON) -> Any:
             client = AsyncTaskHubGrpcClient(host_address=self._address, channel_options=_UNLIMITED, logger=_QUIET)
             try:
-                return await stop_calls(given, cast(Any, client))
+                return await activity(given, cast(Any, client))
             finally:
                 await client.close()
 
-        return asyncio.run(stop())
+        return lambda _, given: asyncio.run(call(given))
 
 
 def wait_until(holds: Callable[[], bool], otherwise: str) -> None:

@@ -25,17 +25,30 @@ REQUESTS: list[tuple[Orchestrator, JSON]] = [
 ]
 
 
-def cancelled(orchestrator: Orchestrator, given: JSON) -> JSON:
-    """The result of a run that was cancelled at once."""
+def cancelled(orchestrator: Orchestrator, given: JSON) -> Drive:
+    """A run that was cancelled at once."""
     drive = Drive(orchestrator, FakeContext(given))
     drive.raise_event(CANCEL_EVENT)
     for call in drive.running:
         drive.complete(call, told_to_stop(call.branch))
     drive.pass_time(3_600)
-    return drive.ended
+    return drive
 
 
 @pytest.mark.parametrize(("orchestrator", "request_"), REQUESTS)
 def test_the_result_names_the_recipe(orchestrator: Orchestrator, request_: JSON) -> None:
-    assert cancelled(orchestrator, {**run_input(request_), "recipe": "my-recipe"})["recipe"] == "my-recipe"
-    assert "recipe" not in cancelled(orchestrator, run_input(request_))
+    assert cancelled(orchestrator, {**run_input(request_), "recipe": "my-recipe"}).ended["recipe"] == "my-recipe"
+    assert "recipe" not in cancelled(orchestrator, run_input(request_)).ended
+
+
+@pytest.mark.parametrize(("orchestrator", "request_"), REQUESTS)
+def test_who_lists_the_runs_is_told_of_recipe_and_end_without_the_result(
+    orchestrator: Orchestrator, request_: JSON
+) -> None:
+    drive = cancelled(orchestrator, {**run_input(request_), "recipe": "my-recipe"})
+
+    assert {status["recipe"] for status in drive.context.statuses} == {"my-recipe"}
+    assert len(drive.context.statuses) > 1
+    assert drive.context.statuses[-1] == {
+        "status": "cancelled", "completion_reason": "cancelled", "recipe": "my-recipe",
+    }  # fmt: skip

@@ -233,4 +233,7 @@ def test_the_watcher_is_told_the_phase() -> None:
 def test_without_a_synthesis_there_is_one_phase() -> None:
     drive = start_sections("a", aggregation="concatenate")
     succeed(drive, "a")
-    assert drive.context.statuses == [{"phase": "branches", "total": 1}]
+    assert drive.context.statuses == [
+        {"phase": "branches", "total": 1},
+        {"status": "succeeded", "completion_reason": "all_completed"},
+    ]

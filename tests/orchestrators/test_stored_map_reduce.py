@@ -457,7 +457,7 @@ def test_while_it_reduces_the_run_tells_how_the_map_went(others: Others) -> None
     drive = finishing(others, mapped(2, 1))
     write_files(drive, 2, 1)
 
-    assert drive.context.statuses[-1] == {
+    assert drive.context.statuses[-2] == {
         "phase": "aggregation", "total": 3, "succeeded": 2, "failed": 1, "reused": 0, "tokens": USAGE["total_tokens"],
     }  # fmt: skip
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 
 import orchestrators.agent_attempt
+import orchestrators.delivery
 import orchestrators.fan_out
 import orchestrators.planning
 import orchestrators.sectioning
@@ -23,6 +24,7 @@ import orchestrators.stored_map_reduce
 import orchestrators.stored_reduction
 import shared.branching
 import shared.scheduling.schedule
+from activities.names import DELIVERY
 from orchestrators.agent_attempt import agent_attempt
 from orchestrators.fan_out import Flight
 from orchestrators.map_reduce import map_reduce
@@ -45,6 +47,9 @@ ENDINGS = {
     "agent_attempt_is_stopped": ("cancelled", "cancelled"),
     "agent_attempt_succeeds": ("succeeded", None),
     "agent_attempt_times_out": ("timed_out", "branch_timed_out"),
+    "callback_of_a_terminated_run_delivery": ("failed", "410"),
+    "callback_taken_at_the_second_attempt": ("succeeded", "all_completed"),
+    "callback_taken_at_the_second_attempt_delivery": ("delivered", "200"),
     "map_reduce_by_a_tree": ("partial", "aggregation_failed"),
     "map_reduce_cancelled_in_the_reduction": ("cancelled", "cancelled"),
     "map_reduce_in_batches": ("partial", "all_completed"),
@@ -98,7 +103,9 @@ ENDINGS = {
     "voting_whose_tie_a_judge_breaks": ("succeeded", "all_completed"),
     "voting_with_too_few_votes": ("failed", "failure_tolerance_exceeded"),
 }
-"""Each history's status, and its completion reason (for a call: its error's code; for a shard: its reason)."""
+"""Each history's status, and its completion reason (for a call: its error's code; for a shard: its reason).
+
+For a delivery: its state, and the receiver's last answer."""
 
 
 def history(name: str) -> History:
@@ -123,6 +130,9 @@ def test_the_histories_hold_what_their_names_say() -> None:
     for of in HISTORIES:
         result = of.result()
         why = result.get("completion_reason") or (result.get("error") or {}).get("code") or result.get("reason")
+        if of.orchestrator == DELIVERY:
+            endings[of.name] = (result["state"], str(result["last_status"]))
+            continue
         endings[of.name] = (result.get("status") or counts_of(result), why)
     assert endings == ENDINGS
 
@@ -186,6 +196,16 @@ def test_the_histories_show_runs_in_storage_with_retries_a_redrive_and_two_level
     assert activities_of(history("stored_by_a_tree_reduce_1_shard_1")).count("reduce_parts") == 3
     assert "stop_calls" in activities_of(history("stored_cancelled"))
     assert activities_of(history("stored_beyond_its_tolerance"))[-1] == "finish_map"
+
+
+def test_the_histories_show_deliveries_that_wait_look_and_try_again() -> None:
+    assert activities_of(history("callback_taken_at_the_second_attempt")) == ["announce_end"]
+    told = history("callback_taken_at_the_second_attempt_delivery")
+    assert activities_of(told) == ["look_for_end", "deliver_result", "deliver_result"]
+    assert "eventRaised" in event_kinds(told)
+    found = history("callback_of_a_terminated_run_delivery")
+    assert activities_of(found) == ["look_for_end", "deliver_result"]
+    assert "eventRaised" not in event_kinds(found)
 
 
 def activities_of(of: History) -> list[str]:
@@ -270,6 +290,21 @@ def test_a_renamed_activity_of_a_shard_is_noticed(activity: str, monkeypatch: py
     monkeypatch.setattr(orchestrators.shard, activity, "page")
     for name in ("stored_redriven_map_shard_2", "stored_by_a_tree_reduce_1_shard_1"):
         assert_breaks(name, match='"name": "page"')
+
+
+def test_another_wait_for_a_receiver_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orchestrators.delivery, "retry_after_s", lambda *_: 1.0)
+    assert_breaks("callback_taken_at_the_second_attempt_delivery", match=r"turn \d+: ")
+
+
+def test_a_run_that_does_not_announce_its_end_is_noticed() -> None:
+    def silent(context: Any) -> Generator[Any, Any, Any]:
+        given = context.get_input() | {"callback": None}
+        context.get_input = lambda: given
+        return (yield from sectioning(context))
+
+    with pytest.raises(DivergedError, match="announce_end"):
+        replay(history("callback_taken_at_the_second_attempt"), flat(silent))
 
 
 def assert_breaks(name: str, match: str) -> None:

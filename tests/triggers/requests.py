@@ -14,6 +14,8 @@ import azure.functions as func
 from durabletask.client import OrchestrationQuery, OrchestrationState, OrchestrationStatus
 from durabletask.task import FailureDetails
 
+from activities.names import children_prefix
+
 JSON = dict[str, Any]
 HOST = "https://chorus.example"
 RUN_ID = "0123456789abcdef0123456789abcdef"
@@ -34,7 +36,14 @@ class FakeClient:
     raised: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     queries: list[OrchestrationQuery] = field(default_factory=list[OrchestrationQuery])
 
-    async def schedule_new_orchestration(self, orchestrator: str, *, input: JSON, instance_id: str) -> str:  # noqa: A002
+    async def schedule_new_orchestration(
+        self,
+        orchestrator: str,
+        *,
+        input: JSON,  # noqa: A002
+        instance_id: str,
+        reuse_id_policy: Any = None,
+    ) -> str:
         self.started.append((orchestrator, json.loads(json.dumps(input, allow_nan=False)), instance_id))
         return instance_id
 
@@ -165,7 +174,12 @@ def failure(code: str = "model_unavailable", *, retriable: bool = True, **fields
 
 def child(attempt: str, status: str = "COMPLETED", after_s: float = 0, **fields: Any) -> OrchestrationState:
     """A call for a branch that started so many seconds after its run; `attempt` is like `NAME`, `NAME~2`, `NAME~2h`."""
-    fields = {"instance_id": f"{RUN_ID}:{attempt}", "name": "agent_attempt", "created": at(after_s), **fields}
+    fields = {
+        "instance_id": f"{children_prefix(RUN_ID)}{attempt}",
+        "name": "agent_attempt",
+        "created": at(after_s),
+        **fields,
+    }
     return orchestration(status, **fields)
 
 

@@ -17,6 +17,9 @@ NAMES = (
     "CHORUS_STORAGE",
     "CHORUS_SOURCE_CONTAINERS",
     "CHORUS_SINK_CONTAINERS",
+    "CHORUS_CALLBACK_SECRET",
+    "CHORUS_CALLBACK_HOSTS",
+    "CHORUS_CALLBACK_LOOPBACK",
 )
 
 
@@ -102,4 +105,17 @@ async def test_with_storage_it_says_how_many_containers_and_no_more(monkeypatch:
     answer, body = await ask()
 
     assert (body["status"], body["storage"]) == ("ok", {"sources": 2, "sinks": 1})
+    assert SECRET.encode() not in answer.get_body()
+
+
+async def test_with_callbacks_it_says_how_many_hosts_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("CHORUS_CALLBACK_SECRET", "whsec_" + "A" * 32)
+    monkeypatch.setenv("CHORUS_CALLBACK_HOSTS", "hooks.example.com, *.logic.azure.com")
+    _, body = await ask()
+    assert (body["status"], body["callbacks"]) == ("ok", {"hosts": 2})
+
+    monkeypatch.setenv("CHORUS_CALLBACK_SECRET", SECRET)
+    answer, body = await ask()
+    assert (body["status"], "CHORUS_CALLBACK_SECRET" in body["problems"][0]) == ("misconfigured", True)
     assert SECRET.encode() not in answer.get_body()

@@ -12,9 +12,10 @@ from shared.contracts.base import MAX_BODY_BYTES, restored
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
+from shared.run_ids import RUN_ID
 from tests.triggers.requests import HOST, JSON, FakeClient, is_absolute, json_of, paths_of, post, problem_of
 from triggers.estimates import estimate_map_reduce, estimate_sectioning, estimate_voting
-from triggers.runs import RUN_ID, start_map_reduce, start_sectioning, start_voting
+from triggers.runs import start_map_reduce, start_sectioning, start_voting
 
 AGENT = {"instructions": "read"}
 SECTION = {"name": "tone", "instructions": "judge"}

@@ -176,7 +176,7 @@ async def test_only_shards_at_work_are_asked_for_however_many_there_are() -> Non
     seen = await view(client=client)
 
     [query] = client.queries
-    assert query.instance_id_prefix == f"{RUN_ID}:~"
+    assert query.instance_id_prefix == f"~{RUN_ID}:~"
     assert query.runtime_status is not None
     assert {status.name for status in query.runtime_status} == {"RUNNING", "SUSPENDED"}
     assert seen.progress.succeeded == 2

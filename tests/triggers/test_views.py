@@ -322,7 +322,7 @@ async def test_the_calls_of_a_run_are_asked_for_by_its_id() -> None:
     client: Any = Client()
     await child_states(client, RUN_ID)
 
-    assert client.asked.instance_id_prefix == f"{RUN_ID}:"
+    assert client.asked.instance_id_prefix == f"~{RUN_ID}:"
 
 
 @pytest.mark.parametrize(

@@ -72,11 +72,11 @@ def test_an_input_without_a_redrive_needs_none() -> None:
 
 
 def test_a_run_without_a_recipe_says_nothing_of_one() -> None:
-    pending = RunPending(id=RUN_ID, pattern="voting", status="running", status_url="u")
+    accepted_run = RunAccepted(id=RUN_ID, pattern="voting", status_url="u", view_url="u", cancel_url="u")
 
     assert "recipe" not in RunInput(request={}).model_dump(mode="json")
-    assert "recipe" not in pending.model_dump(mode="json")
-    assert pending.model_copy(update={"recipe": "fact-check"}).model_dump(mode="json")["recipe"] == "fact-check"
+    assert "recipe" not in accepted_run.model_dump(mode="json")
+    assert accepted_run.model_copy(update={"recipe": "fact-check"}).model_dump(mode="json")["recipe"] == "fact-check"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""Accepting a run: starting its orchestration, once for each idempotency key, and saying where to look."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import azure.functions as func
+
+from shared.contracts.claim import Claim
+from shared.contracts.run import Pattern, RunAccepted, RunInput
+from shared.run_ids import CHANCE_BYTES, run_id_at
+from triggers.answers import answer, api_root, polling
+from triggers.callbacks import schedule_delivery
+from triggers.idempotency import claimed, fingerprint_of, key_of, make_sure_of
+from triggers.results import result_json
+from triggers.waiting import ended_within, wait_of
+
+if TYPE_CHECKING:
+    from azure.durable_functions import DurableFunctionsClient
+
+
+async def accepted(
+    req: func.HttpRequest, client: DurableFunctionsClient, pattern: Pattern, given: RunInput, route: str
+) -> func.HttpResponse:
+    """Start an orchestration, whose name is the pattern, and say where to look; `route` is the request's own.
+
+    The answer is 202 with a `RunAccepted`, or 200 with the `RunResult` where the caller waits and the run has ended
+    in time. A replayed answer says so in a header.
+    """
+    wait_s, key = wait_of(req), key_of(req)
+    ours = Claim(
+        fingerprint=await asyncio.to_thread(fingerprint_of, route, req.get_body()) if key else "",
+        run_id=run_id_at(datetime.now(UTC), secrets.token_bytes(CHANCE_BYTES)),
+        pattern=pattern,
+        recipe=given.recipe,
+        redrive_of=given.redrive.run_id if given.redrive else None,
+    )
+    runs = f"{api_root(req, route)}/runs"
+    if key is None:
+        if given.callback is not None:
+            await schedule_delivery(client, ours.run_id, given.callback, f"{runs}/{ours.run_id}")
+        await client.schedule_new_orchestration(pattern, input=given.model_dump(mode="json"), instance_id=ours.run_id)
+        return await _told(client, ours, runs, wait_s)
+    first = await claimed(client, key, ours)
+    is_ours = first.run_id == ours.run_id
+    await make_sure_of(client, first, given, runs, ours=is_ours)
+    return await _told(client, first, runs, wait_s, **({} if is_ours else {"Idempotency_Replayed": "true"}))
+
+
+async def _told(
+    client: DurableFunctionsClient, run: Claim, runs: str, wait_s: float, **headers: str
+) -> func.HttpResponse:
+    url = f"{runs}/{run.run_id}"
+    if wait_s and (ended := await ended_within(client, run.run_id, wait_s)):
+        return answer(HTTPStatus.OK, await result_json(client, ended), Location=url, Content_Location=url, **headers)
+    body = RunAccepted(
+        id=run.run_id,
+        pattern=run.pattern,
+        recipe=run.recipe,
+        redrive_of=run.redrive_of,
+        status_url=url,
+        view_url=f"{url}/view",
+        cancel_url=url,
+    )
+    return answer(HTTPStatus.ACCEPTED, body, **polling(url), **headers)

@@ -1,0 +1,140 @@
+"""`Idempotency-Key`: a request that is sent again with its key is answered as the first one was, and starts nothing.
+
+The first request with a key makes a claim, a small orchestration whose instance id is made of the key. Of any number
+that try at once, one gets its claim into the task hub; each reads back which, and answers with the run that it names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import azure.functions as func
+
+from activities.names import CLAIM, claim_instance_id
+from shared.contracts.base import restored
+from shared.contracts.claim import Claim
+from shared.contracts.run import RunInput
+from shared.task_hub import ENDED, status_of
+from triggers.callbacks import schedule_delivery
+from triggers.parameters import header_of, misfit_parameter
+from triggers.problems import FieldError, Problem
+
+if TYPE_CHECKING:
+    from azure.durable_functions import DurableFunctionsClient
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+APPEARS_WITHIN_S = 5.0
+"""How long the run of another request's claim is waited for, before that request counts as lost, and its run is
+started here."""
+FIRST_PAUSE_S = 0.05
+CLAIM_TRIES = 5
+
+_KEY = re.compile(r"[!-~]{1,255}")
+
+
+def key_of(req: func.HttpRequest) -> str | None:
+    """The digest of the request's idempotency key; None where it has none."""
+    key = header_of(req, IDEMPOTENCY_KEY)
+    if key is None:
+        return None
+    if _KEY.fullmatch(key) is None:
+        raise misfit_parameter(IDEMPOTENCY_KEY, key, "send 1 to 255 visible ASCII characters, such as a UUID")
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def fingerprint_of(route: str, body: bytes) -> str:
+    """What tells one request from another: its route and the JSON of its body, however that is spaced and ordered.
+
+    Query parameters are no part of it: none says what to start.
+    """
+    return hashlib.sha256(f"{route.lower()}\n".encode() + _canonical(body)).hexdigest()
+
+
+def _canonical(body: bytes) -> bytes:
+    try:
+        return json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):
+        return body
+
+
+async def claimed(client: DurableFunctionsClient, key: str, ours: Claim) -> Claim:
+    """The claim that holds for the key: `ours`, or that of the request which came first.
+
+    Raise the problem when that was another request. On Azure Storage several requests may be told that they have
+    made the claim. One row says who has, so it is read back.
+    """
+    instance = claim_instance_id(key)
+    for _ in range(CLAIM_TRIES):
+        await _created(client, CLAIM, instance, ours.model_dump(mode="json"))
+        state = await client.get_orchestration_state(instance)
+        if state is None or state.runtime_status.name in ENDED:
+            continue  # it has just come to the end of its time: the next try takes its place
+        first = restored(Claim, json.loads(state.serialized_input or "null"))
+        if first.fingerprint != ours.fingerprint:
+            raise _reused()
+        return first
+    raise Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "task_hub_unavailable",
+        f"The {IDEMPOTENCY_KEY} could not be claimed. Nothing was started; send the request again.",
+    )
+
+
+async def make_sure_of(client: DurableFunctionsClient, claim: Claim, given: RunInput, runs: str, *, ours: bool) -> None:
+    """Start the run of a claim, unless it is there; `runs` is the URL under which runs are found.
+
+    Who made the claim starts it. Others do when it does not appear: then the first request was lost in between.
+    """
+    if ours or not await _appears(client, claim.run_id):
+        if given.callback is not None:
+            await schedule_delivery(client, claim.run_id, given.callback, f"{runs}/{claim.run_id}")
+        await _created(client, claim.pattern, claim.run_id, given.model_dump(mode="json"), only_new=True)
+
+
+async def _appears(client: DurableFunctionsClient, run_id: str) -> bool:
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + APPEARS_WITHIN_S
+    pause_s = FIRST_PAUSE_S
+    while await client.get_orchestration_state(run_id, fetch_payloads=False) is None:
+        if loop.time() >= give_up_at:
+            return False
+        await asyncio.sleep(pause_s)
+        pause_s *= 2
+    return True
+
+
+async def _created(
+    client: DurableFunctionsClient, name: str, instance: str, given: object, *, only_new: bool = False
+) -> None:
+    """Start an orchestration unless one with this id goes on, or, `only_new`, unless there has been one.
+
+    The second is a wish: the Functions host follows its own setting and replaces what has ended.
+    """
+    from durabletask.internal import orchestrator_service_pb2 as pb
+
+    never = pb.OrchestrationIdReusePolicy(replaceableStatus=[pb.ORCHESTRATION_STATUS_CANCELED])
+    try:
+        await client.schedule_new_orchestration(
+            name, input=given, instance_id=instance, reuse_id_policy=never if only_new else None
+        )
+    except Exception as exc:
+        if status_of(exc) != "ALREADY_EXISTS":
+            raise
+
+
+def _reused() -> Problem:
+    message = (
+        "this key came before with another request; send a key of its own with each request, and the same key only "
+        "to send the same request again"
+    )
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "idempotency_key_reused",
+        f"{IDEMPOTENCY_KEY}: {message}. Nothing was started.",
+        [FieldError(IDEMPOTENCY_KEY, message)],
+    )
