@@ -64,15 +64,17 @@ def main() -> int:
     for kind, count in record.defects.most_common():
         print(f"DEFECT, {count} times: {kind}", *record.examples[kind], sep="\n  ", file=sys.stderr)
     print(f"{sum(record.defects.values())} defects in {record.requests:,} requests")
-    code = 1 if record.defects or not record.runs else 0
-    for name, process in processes.items():
-        code |= verdict(f"The growth of the memory of the {name}", growth(process.memory), limit_of(name, args))
-    return code
+    return (1 if record.defects or not record.runs else 0) | grown(processes, args.max_growth)
 
 
-def limit_of(name: str, args: argparse.Namespace) -> float | None:
-    """The limit of growth; the model and the clients keep records of every call and are held to none."""
-    return args.max_growth if name.startswith(("host", "worker")) else None
+def grown(processes: Mapping[str, Process], limit: float | None) -> int:
+    """The exit code: 1 when host or worker grew above `limit`; model and clients keep records of every call."""
+    held = {name: process for name, process in processes.items() if name.startswith(("host", "worker"))}
+    verdicts = [
+        verdict(f"The growth of the memory of the {name}", growth(process.memory), limit)
+        for name, process in held.items()
+    ]
+    return max(verdicts)
 
 
 def measured(clients: int, seconds: float, workers: int, keep_ended: int) -> tuple[Record, float, dict[str, Process]]:

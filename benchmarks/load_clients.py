@@ -127,7 +127,7 @@ class Client:
     async def _started(self, route: str, body: dict[str, Any]) -> str:
         if not self._is_turn(KEY_EVERY):
             return (await self._ask("start", "POST", f"/{route}", body, expected=(202,)))[1]["id"]
-        key = str(uuid.UUID(int=self._random.getrandbits(128)))
+        key = uuid.uuid4().hex
         copies = 2 if self._is_turn(AGAIN_EVERY) else 1
         starts = [
             self._ask("start with a key", "POST", f"/{route}", body, expected=(202,), key=key) for _ in range(copies)
