@@ -152,7 +152,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 def rates(record: Record, took_s: float) -> list[list[str]]:
     """The lines of the first table."""
     starts = len(record.seconds["start"]) + len(record.seconds["start with a key"])
-    counts = {"starts": starts, "runs completed": record.runs, "requests": record.requests}
+    counts = {"starts, re-sends among them": starts, "runs completed": record.runs, "requests": record.requests}
     return [[name, f"{count / took_s:.1f}", f"{count:,}"] for name, count in counts.items()]
 
 
