@@ -40,6 +40,9 @@ app.route("sectioning/estimate", methods=["POST"])(deferred.http_trigger("trigge
 app.route("voting/estimate", methods=["POST"])(deferred.http_trigger("triggers.estimates:estimate_voting"))
 app.route("map-reduce/estimate", methods=["POST"])(deferred.http_trigger("triggers.estimates:estimate_map_reduce"))
 app.route("runs", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.run_list:list_runs")))
+app.route("runs", methods=["DELETE"])(
+    with_client(deferred.client_http_trigger("triggers.cancellation:cancel_run_of_key"))
+)
 app.route("runs/{id}", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.runs:get_run")))
 app.route("runs/{id}/view", methods=["GET"])(with_client(deferred.client_http_trigger("triggers.runs:view_run")))
 app.route("runs/{id}", methods=["DELETE"])(with_client(deferred.client_http_trigger("triggers.runs:cancel_run")))
@@ -77,6 +80,10 @@ app.activity_trigger("given")(deferred.activity("activities.join_outputs:join_ou
 app.activity_trigger("given")(with_client(deferred.client_activity("activities.announce_end:announce_end")))
 app.activity_trigger("given")(with_client(deferred.client_activity("activities.look_for_end:look_for_end")))
 app.activity_trigger("given")(with_client(deferred.client_activity("activities.deliver_result:deliver_result")))
+
+# At INFO the clients of other services log each request with its URL, at DEBUG the prompts in it.
+for library in ("azure.core", "azure.identity", "azure.storage", "httpx", "httpx2", "openai"):
+    logging.getLogger(library).setLevel(logging.WARNING)
 
 try:
     load_model_settings(os.environ)

@@ -10,6 +10,7 @@ from activities.in_flight import IN_FLIGHT
 from activities.names import STOP_EVENT, shard_of
 from shared.contracts.base import restored
 from shared.contracts.stop import StopShards
+from shared.fault_place import place_of
 from shared.task_hub import is_gone
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ async def stop_calls(given: dict[str, object], client: DurableFunctionsClient) -
         IN_FLIGHT.give_up_under(asked.prefix)
     failures = [answer for answer in answers if isinstance(answer, BaseException) and not is_gone(answer)]
     if failures:
-        LOG.warning("Could not stop %d of %d calls: %r", len(failures), len(instances), failures[0])
+        LOG.warning("Could not stop %d of %d calls: %s", len(failures), len(instances), place_of(failures[0]))
     return len(instances) - len(failures)
 
 

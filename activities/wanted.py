@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from activities.in_flight import IN_FLIGHT, CallGivenUpError
 from activities.names import CALL_GIVEN_UP
 from shared.contracts.branch import BranchError
+from shared.fault_place import place_of
 from shared.kept_client import kept_client
 from shared.task_hub import ENDED, is_unreachable
 
@@ -40,9 +41,9 @@ async def is_wanted(client: str, run_id: str, instance: str) -> bool:
     durable = kept_client(client)
     try:
         return await goes_on(durable, run_id) and await goes_on(durable, instance)
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - a call in doubt goes on
         if not is_unreachable(exc):
-            LOG.warning("Could not ask whether %r still waits for its call", instance, exc_info=exc)
+            LOG.warning("Could not ask whether %r still waits for its call: %s", instance, place_of(exc))
         return True
 
 

@@ -51,9 +51,11 @@ def fan_out_in_waves(
     """The same for at most `most` branches that are not all known: `next_wave` names more, given all outcomes so far.
 
     Policy, window, hedging and budget are those of one run, however many waves there are. A wave that the deadline or
-    the budget keeps from starting is missing in the end.
+    the budget keeps from starting is missing in the end, and so is the first one if the run is over before it begins.
     """
     flight = Flight(run, run.policy, reused=run.reused, expected=most)
+    flight.board(next_wave([]))
+    yield from flight.fly()
     while (wave := next_wave(flight.outcomes())) and flight.cut_by is None:
         flight.board(wave)
         yield from flight.fly()

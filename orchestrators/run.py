@@ -46,6 +46,14 @@ class FannedOut:
         return [outcome.name for outcome in self.outcomes if not outcome.succeeded]
 
 
+def together(*fan_outs: FannedOut | None) -> FannedOut | None:
+    """Several, of which the last that there is may have been interrupted, as one; None if there are none."""
+    made = [fan_out for fan_out in fan_outs if fan_out is not None]
+    if len(made) < 2:  # noqa: PLR2004
+        return made[0] if made else None
+    return FannedOut([outcome for fan_out in made for outcome in fan_out.outcomes], made[-1].interruption)
+
+
 def may_go_on(interruption: Interruption | None) -> bool:
     """Whether a run that this has interrupted has time and budget left for what follows."""
     return interruption in {None, "min_successful_reached"}
@@ -151,12 +159,17 @@ class Run:
         branches: FannedOut,
         output: PatternOutput | None,
         aggregation: FannedOut | None = None,
+        *,
         judges: FannedOut | None = None,
         reductions: FannedOut | None = None,
+        undecided: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """The run's `RunResult`, as the orchestration returns it: with its synthesis, judges or reductions."""
+        """The run's `RunResult`, as the orchestration returns it: with its synthesis, judges or reductions.
+
+        `undecided` are sections whose agents all came to an end, but to no answer.
+        """
         cast(Any, self.deadline_timer).cancel()
-        calls = aggregation or judges or reductions
+        calls = together(judges, aggregation or reductions)
         aggregated = (aggregation or reductions or FannedOut([])).outcomes
         judged = judges.outcomes if judges else []
         status, reason = self._verdict(branches, calls)
@@ -168,7 +181,7 @@ class Run:
             status=status,
             completion_reason=reason,
             output=output,
-            missing=branches.missing,
+            missing=[*branches.missing, *undecided],
             outcomes=branches.outcomes,
             reused=[outcome.name for outcome in branches.outcomes if outcome.name in self.reused],
             aggregation=next((outcome for outcome in aggregated if not reads_a_part(outcome.name)), None),

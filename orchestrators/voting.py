@@ -11,7 +11,8 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from orchestrators.announced import announced
-from orchestrators.fan_out import call_aggregators, fan_out_in_waves
+from orchestrators.fan_out import fan_out_in_waves
+from orchestrators.judges import consult
 from orchestrators.run import FannedOut, Run
 from shared.contracts.base import restored
 from shared.contracts.branch import Branch, BranchOutcome
@@ -19,7 +20,6 @@ from shared.contracts.run import RunInput
 from shared.contracts.voting import VotingRequest
 from shared.voting.counting import Counting
 from shared.voting.decision import voting_output
-from shared.voting.judging import without_overlap
 from shared.voting.polling import Polling
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def voting(context: DurableOrchestrationContext) -> Generator[Task[Any], Any, di
     counting = Counting(polling.box(asked.outcomes))
     judges = FannedOut([])
     if run.may_call(asked):
-        counting, judges = yield from consult(run, counting)
+        [counting], judges = yield from consult(run, [counting], total=len(asked.outcomes))
     reason = "interrupted" if asked.interruption else polling.reason(asked.outcomes)
     return run.end(asked, voting_output(counting, reason), judges=judges)
 
@@ -57,15 +57,3 @@ def ask(run: Run, polling: Polling) -> Generator[Task[Any], Any, FannedOut]:
         return voters
 
     return (yield from fan_out_in_waves(run, polling.most, next_wave))
-
-
-def consult(run: Run, counting: Counting) -> Generator[Task[Any], Any, tuple[Counting, FannedOut]]:
-    """Call the judge for all that the count needs, as far as it answers."""
-    judges = FannedOut([])
-    while judges.interruption is None and (questions := counting.questions()):
-        run.enter("aggregation", total=len(counting.box.outcomes))
-        heard = yield from call_aggregators(run, questions)
-        answers = [without_overlap(outcome) for outcome in heard.outcomes]
-        judges = FannedOut([*judges.outcomes, *answers], heard.interruption)
-        counting = counting.heard(answers)
-    return counting, judges

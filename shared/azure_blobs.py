@@ -25,6 +25,7 @@ from shared.errors import (
     StorageForbidden,
     StorageUnavailable,
 )
+from shared.redaction import redacted
 from shared.settings import StorageSettings
 
 if TYPE_CHECKING:
@@ -312,4 +313,4 @@ def _said(error: Exception) -> str:
     if status is not None:
         return f"{status} {_code(error) or getattr(error, 'reason', '') or ''}".rstrip()
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
+    return redacted(lines[0][:200])

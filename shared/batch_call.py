@@ -33,8 +33,11 @@ async def ask_about_all(model: Model, call: AgentCall, count: int) -> tuple[Agen
     if reply.error is not None:
         return reply, {}
     found = await asyncio.to_thread(matched, count, reply.output, call.agent.output_schema)
+    if found.unanswered or found.notes:
+        told = "The batch %r of the run %r: %d of %d documents have no usable answer, %d answers are of no document"
+        LOG.info(told, call.branch, call.run_id, len(found.unanswered), count, len(found.notes))
     for note in [*(f"document {number}: {reason}" for number, reason in found.unanswered.items()), *found.notes]:
-        LOG.info("The batch %r of the run %r: %s", call.branch, call.run_id, note)
+        LOG.debug("The batch %r of the run %r: %s", call.branch, call.run_id, note)  # quotes answers
     return reply, found.answers
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.contracts.agent import AgentSpec
-from shared.contracts.branch import Branch
+from shared.contracts.branch import Branch, nested_name
+from shared.contracts.jury import StopFixed
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.run import Pattern
 from shared.contracts.sectioning import SectioningRequest
@@ -36,7 +37,15 @@ def branches_of(request: Request) -> list[Branch]:
 
 
 def section_branches(request: SectioningRequest) -> list[Branch]:
-    """A branch for each section, in the request's order."""
+    """A branch for each section, or for each voter that may be asked to decide it, in the request's order."""
+    agents = {branch.name: [branch] for branch in agent_branches(request)}
+    voters = {name: [voter.within(name) for voter in voter_branches(vote)] for name, vote in request.votes.items()}
+    branches = agents | voters
+    return [branch for section in request.sections for branch in branches[section.name]]
+
+
+def agent_branches(request: SectioningRequest) -> list[Branch]:
+    """A branch for each section that has an agent."""
     shared = section_prompt(request.input)
     return [
         Branch(
@@ -45,7 +54,24 @@ def section_branches(request: SectioningRequest) -> list[Branch]:
             prompt=section_prompt(section.input) if section.input else shared,
         )
         for section in request.sections
+        if section.vote is None
     ]
+
+
+def votes_in(request: Request) -> dict[str, VotingRequest]:
+    """The votes that a request consists of or has in it, by what the names of their voters' branches begin with."""
+    match request:
+        case SectioningRequest():
+            return {nested_name(section, ""): vote for section, vote in request.votes.items()}
+        case VotingRequest():
+            return {"": request}
+        case MapReduceRequest():
+            return {}
+
+
+def spared(request: Request) -> tuple[str, ...]:
+    """What the names of branches begin with that a run may spare: voters whom a vote asks only if there is need."""
+    return tuple(prefix for prefix, vote in votes_in(request).items() if not isinstance(vote.effective_stop, StopFixed))
 
 
 def document_branches(request: MapReduceRequest) -> list[Branch]:
@@ -76,15 +102,17 @@ def aggregators_of(request: Request) -> list[AgentSpec]:
 
     Those of a reduction are `expected_levels`, because they depend on what the branches write.
     """
-    match request:
-        case SectioningRequest():
-            return [synthesizer_of(request)] if request.aggregation == "synthesize" else []
-        case MapReduceRequest():
-            return []
-        case VotingRequest():
-            return judges_of(request)
+    return [agent for agent, _ in readers_of(request)]
+
+
+def readers_of(request: Request) -> list[tuple[AgentSpec, str]]:
+    """The same, each with what the names of the branches begin with whose answers it reads."""
+    judges = [(judge, prefix) for prefix, vote in votes_in(request).items() for judge in judges_of(vote)]
+    if isinstance(request, SectioningRequest) and request.aggregation == "synthesize":
+        return [*judges, (synthesizer_of(request), "")]
+    return judges
 
 
 def possible_aggregators_of(request: Request) -> list[AgentSpec]:
     """The same for calls that follow only if there is need: to break a tie."""
-    return tie_breakers_of(request) if isinstance(request, VotingRequest) else []
+    return [judge for vote in votes_in(request).values() for judge in tie_breakers_of(vote)]

@@ -8,11 +8,16 @@ is one maker for each kind.
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Awaitable, Callable, Generator
 from functools import cache
 from typing import Any
 
 import azure.functions as func
+
+from shared.errors import ChorusError, UnforeseenError
+
+LOG = logging.getLogger("chorus.functions")
 
 
 @cache
@@ -33,7 +38,10 @@ def orchestrator(path: str) -> Any:
 
     def deferred(context: Any) -> Generator[Any, Any, Any]:
         generator: Generator[Any, Any, Any] = resolved(path)(context)
-        return (yield from generator)
+        try:
+            return (yield from generator)
+        except Exception as exc:  # noqa: BLE001 - raised again, in other words
+            raise for_history(exc, path) from None
 
     return _named(deferred, path)
 
@@ -43,7 +51,10 @@ def native_orchestrator(path: str) -> Any:
 
     def deferred(context: Any, given: Any) -> Generator[Any, Any, Any]:
         generator: Generator[Any, Any, Any] = resolved(path)(context, given)
-        return (yield from generator)
+        try:
+            return (yield from generator)
+        except Exception as exc:  # noqa: BLE001 - raised again, in other words
+            raise for_history(exc, path) from None
 
     return _without_annotations(_named(deferred, path))
 
@@ -70,7 +81,10 @@ def activity(path: str) -> Callable[[Any], Awaitable[Any]]:
     """An activity, whose input is JSON of any type."""
 
     async def deferred(given: Any) -> Any:
-        return await resolved(path)(given)
+        try:
+            return await resolved(path)(given)
+        except Exception as exc:  # noqa: BLE001 - raised again, in other words
+            raise for_history(exc, path) from None
 
     return _without_annotations(_named(deferred, path))
 
@@ -79,9 +93,25 @@ def client_activity(path: str) -> Callable[[Any, Any], Awaitable[Any]]:
     """An activity, whose input is JSON of any type, with a durable client or its configuration."""
 
     async def deferred(given: Any, client: Any) -> Any:
-        return await resolved(path)(given, client)
+        try:
+            return await resolved(path)(given, client)
+        except Exception as exc:  # noqa: BLE001 - raised again, in other words
+            raise for_history(exc, path) from None
 
     return _without_annotations(_named(deferred, path))
+
+
+def for_history(error: Exception, path: str) -> Exception:
+    """The error of an activity or orchestration as history, answers and the host's log may have it.
+
+    Errors of ours say what they say; of any other stays its place alone, and the log has its words at DEBUG.
+    """
+    from shared.fault_place import place_of
+
+    LOG.debug("%s failed", path, exc_info=error)
+    if isinstance(error, ChorusError):
+        return error.with_traceback(None)
+    return UnforeseenError(f"{path} failed: {place_of(error)}")
 
 
 def _without_annotations[F: Callable[..., Any]](function: F) -> F:

@@ -2,6 +2,7 @@
 
     ChorusError
     ├── SettingsError              a setting is missing or wrong; names it
+    ├── UnforeseenError            an activity or orchestration failed of a defect; says where
     ├── UnknownRecipe              there is no recipe of this name; has those that there are
     ├── RecipeBroken               a recipe's file cannot be used; names it, and says why
     ├── CallbackRefused            the app may not call a URL; says why, and never has the URL in it
@@ -51,6 +52,10 @@ class SettingsError(ChorusError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+class UnforeseenError(ChorusError):
+    """What history has of any other error: its place, and not its words, which may quote prompts and keys."""
 
 
 class UnknownRecipe(ChorusError):

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from math import ceil
 
 from shared.batching import batch_agent
-from shared.branching import Request, aggregators_of, branches_of, possible_aggregators_of
+from shared.branching import Request, branches_of, possible_aggregators_of, readers_of, votes_in
 from shared.contracts.agent import AgentSpec
 from shared.contracts.branch import Branch
 from shared.contracts.estimate import CallEstimate, RunEstimate, TokenEstimate
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.policy import RunPolicy
 from shared.contracts.run import Pattern
-from shared.contracts.voting import VotingRequest
 from shared.rehearsal import expected_levels
 from shared.scheduling.batch import BranchJob, in_batches
 from shared.token_estimate import estimated_input_tokens, estimated_output_tokens
+from shared.voting.judging import judges_of
 from shared.voting.polling import Polling
 
 
@@ -28,9 +28,13 @@ def estimate(pattern: Pattern, request: Request) -> RunEstimate:
     outputs = [estimated_output_tokens(branch.agent) for branch in branches]
     inputs = [job.estimated_input_tokens() for job in jobs]
     agents = [agent for job in jobs for agent in agents_of(job)]
-    aggregators = aggregators_of(request)
-    answers = sum(outputs)
-    inputs += [estimated_input_tokens(aggregator, "") + answers for aggregator in aggregators]
+    readers = readers_of(request)
+    aggregators = [reader for reader, _ in readers]
+    answers = [(branch.name, output) for branch, output in zip(branches, outputs, strict=True)]
+    inputs += [
+        estimated_input_tokens(reader, "") + sum(output for name, output in answers if name.startswith(prefix))
+        for reader, prefix in readers
+    ]
     reductions = reductions_of(request, branches)
     inputs += [estimated_input_tokens(call.agent, call.prompt) for call in reductions]
     aggregators += [call.agent for call in reductions]
@@ -66,10 +70,11 @@ def agents_of(job: BranchJob) -> list[AgentSpec]:
 
 
 def least_calls(request: Request, mapped: int, aggregators: int) -> int:
-    """The calls of a run that goes as well as it can: a vote is settled at once, one call reads all short answers."""
-    if isinstance(request, VotingRequest):
-        return len(Polling(request).next_wave([]))
-    return mapped + (min(aggregators, 1) if isinstance(request, MapReduceRequest) else aggregators)
+    """The calls of a run that goes as well as it can: votes are settled at once, one call reads all short answers."""
+    votes = votes_in(request).values()
+    others = aggregators - sum(len(judges_of(vote)) for vote in votes)
+    left_out = sum(vote.plan.most - len(Polling(vote).next_wave([])) for vote in votes)
+    return mapped - left_out + (min(others, 1) if isinstance(request, MapReduceRequest) else others)
 
 
 def most_calls(agents: Sequence[AgentSpec], aggregators: Sequence[AgentSpec], policy: RunPolicy) -> int:

@@ -35,9 +35,11 @@ from shared.errors import (
     RateLimited,
     Refused,
 )
+from shared.fault_place import place_of
 from shared.json_values import as_encodable
 from shared.model_answers import ChatAnswer, ResponseAnswer
 from shared.prompts import instructions_for
+from shared.redaction import redacted
 from shared.settings import ModelSettings
 from shared.strict_mode import strict_form
 
@@ -243,8 +245,9 @@ def _from_other(error: Exception) -> AgentError:
         return InvalidCall("the answer hit max_output_tokens before it was complete")
     if isinstance(error, SubjectTokenProviderError):
         return NotAuthenticated(_short(error))
-    LOG.error("A model call failed in a way that nobody foresaw", exc_info=error)
-    return CallFailed(f"{type(error).__name__}: {_short(error)}")
+    LOG.error("A model call failed in a way that nobody foresaw: %s", place_of(error))
+    LOG.debug("The call that failed", exc_info=error)
+    return CallFailed(f"{type(error).__name__}: the call failed in a way that nobody foresaw; the log has the place")
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -329,5 +332,5 @@ def _service_message(error: Any) -> str:
 
 
 def _short(error: object) -> str:
-    text = as_encodable(" ".join(str(error).split())) or type(error).__name__
+    text = redacted(as_encodable(" ".join(str(error).split()))) or type(error).__name__
     return text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]}…"

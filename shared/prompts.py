@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import JsonValue
 
 if TYPE_CHECKING:
-    from shared.contracts.branch import BranchOutcome
+    from shared.contracts.branch import NamedOutput
     from shared.contracts.map_reduce import Document
     from shared.contracts.split import Chunk
     from shared.contracts.work import DocumentWork
@@ -28,10 +28,20 @@ DEFAULT_SYNTHESIZER_INSTRUCTIONS = (
 )
 
 
+_UNSEEN = r"[\s\x00-\x1f\x7f\u00ad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*"
+"""What a reader may not see between the bracket, the slash and the name of a tag."""
+_LINE_BREAKING = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+
+
 def block(tag: str, text: str, **attributes: str) -> str:
-    """`text` between `tag`s; a tag of the same name inside it can neither close nor reopen the block."""
-    attribute_text = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
-    safe = re.sub(rf"<(\s*(?:/\s*)?){re.escape(tag)}\b", rf"<\1\\{tag}", text, flags=re.IGNORECASE)
+    """`text` between `tag`s; a tag of the same name inside it can neither close nor reopen the block.
+
+    Attributes stay between their quotes and on their line, whatever they hold.
+    """
+    lines = {name: escape(_LINE_BREAKING.sub(" ", value)) for name, value in attributes.items()}
+    attribute_text = "".join(f' {name}="{value}"' for name, value in lines.items())
+    opening = rf"<({_UNSEEN}(?:/{_UNSEEN})?){re.escape(tag)}\b"
+    safe = re.sub(opening, rf"<\1\\{tag}", text, flags=re.IGNORECASE)
     return f"<{tag}{attribute_text}>\n{safe}\n</{tag}>"
 
 
@@ -68,7 +78,7 @@ def numbered(prompt: str, number: int) -> str:
     return prompt.replace("<document ", f'<document number="{number}" ', 1)
 
 
-def answers_prompt(tag: str, outcomes: Sequence[BranchOutcome], missing: Sequence[str]) -> str:
+def answers_prompt(tag: str, outcomes: Sequence[NamedOutput], missing: Sequence[str]) -> str:
     """The outputs of branches as named blocks, and the names of those that have none."""
     parts = [block(tag, as_text(outcome.output), name=outcome.name) for outcome in outcomes]
     if missing:

@@ -61,7 +61,7 @@ def load_model_settings(env: Mapping[str, str]) -> ModelSettings:
     problems: list[str] = []
     api = values.get(CHORUS_MODEL_API, "responses")
     if api not in get_args(ModelApi):
-        problems.append(f"{CHORUS_MODEL_API} is {api!r}; it must be one of {', '.join(get_args(ModelApi))}")
+        problems.append(f"{CHORUS_MODEL_API} must be one of {', '.join(get_args(ModelApi))}")
     provider, base_url = _endpoint(values, problems)
     model = values.get(CHORUS_MODEL, "" if provider == "azure" else DEFAULT_OPENAI_MODEL)
     if not model:

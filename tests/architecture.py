@@ -19,11 +19,12 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     "triggers": (
         "triggers", "shared.contracts", "shared.settings", "shared.errors", "shared.task_hub",
         "shared.backoff", "shared.branching", "shared.estimation", "shared.stored_estimation", "shared.recipes",
-        "shared.callbacks", "shared.run_ids", "activities.names", "activities.storage",
+        "shared.callbacks", "shared.fault_place", "shared.run_ids", "activities.names", "activities.storage",
     ),
     "orchestrators": (
         "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.voting",
-        "shared.branching", "shared.prompts", "shared.backoff", "shared.token_estimate", "activities.names",
+        "shared.branching", "shared.prompts", "shared.sections", "shared.backoff", "shared.token_estimate",
+        "activities.names",
     ),
     "activities": ("activities", "shared"),
     "shared": ("shared",),

@@ -145,7 +145,7 @@ PURE_PACKAGES = {"orchestrators", "shared.aggregation", "shared.contracts", "sha
 PURE_MODULES = {
     "activities", "activities.names", "shared", "shared.backoff", "shared.branching", "shared.errors",
     "shared.json_values", "shared.normalisation", "shared.prompts", "shared.run_ids", "shared.schemas",
-    "shared.splitting", "shared.token_estimate", "shared.tokens",
+    "shared.sections", "shared.splitting", "shared.token_estimate", "shared.tokens",
 }  # fmt: skip
 
 
@@ -380,6 +380,7 @@ ROUTES = {
     "start_recipe": ("POST", "recipes/{name}"),
     "estimate_recipe": ("POST", "recipes/{name}/estimate"),
     "list_runs": ("GET", "runs"),
+    "cancel_run_of_key": ("DELETE", "runs"),
     "get_run": ("GET", "runs/{id}"),
     "view_run": ("GET", "runs/{id}/view"),
     "cancel_run": ("DELETE", "runs/{id}"),

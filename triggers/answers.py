@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import functools
 import logging
+import uuid
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import azure.functions as func
 
 from shared.contracts.base import Contract
+from shared.fault_place import place_of
 from shared.task_hub import is_too_large, is_unreachable
+from triggers.headers import secured
 from triggers.problems import Problem
-
-if TYPE_CHECKING:
-    from azure.durable_functions import DurableFunctionsClient
-
-Handler = Callable[[func.HttpRequest, "DurableFunctionsClient"], Awaitable[func.HttpResponse]]
 
 LOG = logging.getLogger("chorus.triggers")
 
@@ -38,34 +36,54 @@ TOO_LARGE = Problem(
 )
 
 
-def answering_problems(handler: Handler) -> Handler:
-    """`handler`, with its `Problem`s as answers."""
+def answering_problems[**P](handler: Callable[P, Awaitable[func.HttpResponse]]) -> Callable[P, Awaitable[Any]]:
+    """`handler`, whose every error is an answer, with the headers that each answer has."""
 
     @functools.wraps(handler)
-    async def answering(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
+    async def answering(*args: P.args, **kwargs: P.kwargs) -> func.HttpResponse:
         try:
-            return await handler(req, client)
+            answered = await handler(*args, **kwargs)
         except Problem as problem:
-            return problem.response()
-        except Exception as exc:
-            if is_too_large(exc):
-                LOG.exception("A message was too large for the task hub")
-                return TOO_LARGE.response()
-            if not is_unreachable(exc):
-                raise
-            LOG.exception("The task hub did not answer")
-            return TASK_HUB_UNAVAILABLE.response()
+            answered = problem.response()
+        except Exception as exc:  # noqa: BLE001 - every error is an answer; the log has it
+            answered = problem_of(exc).response()
+        return secured(answered)
 
     return answering
 
 
+def problem_of(error: Exception) -> Problem:
+    """What a caller is told of an error that is no `Problem`; the log has the same id and where it arose.
+
+    A traceback and a message may hold prompts, keys and paths: only the log's level DEBUG has them.
+    """
+    incident = uuid.uuid4().hex
+    if is_too_large(error):
+        problem, what = TOO_LARGE, "A message was too large for the task hub"
+    elif is_unreachable(error):
+        problem, what = TASK_HUB_UNAVAILABLE, "The task hub did not answer"
+    else:
+        problem, what = internal_error(incident), "A request was not answered"
+    LOG.error("%s (incident %s): %s", what, incident, place_of(error))
+    LOG.debug("Incident %s", incident, exc_info=error)
+    return problem
+
+
+def internal_error(incident: str) -> Problem:
+    """The problem with an error that nobody foresaw."""
+    return Problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal_error",
+        f"The app failed on this request, and not for a fault of yours; if it was to start a run, it may have "
+        f"started. Whoever runs the app finds the cause in its log by the incident {incident}.",
+    )
+
+
 def answer(status: HTTPStatus, body: Contract | str, **headers: str) -> func.HttpResponse:
-    """A JSON answer that nobody caches."""
+    """A JSON answer."""
     text = body if isinstance(body, str) else body.model_dump_json()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return func.HttpResponse(
-        text, status_code=status.value, mimetype="application/json", headers={"Cache-Control": "no-store", **named}
-    )
+    return func.HttpResponse(text, status_code=status.value, mimetype="application/json", headers=named)
 
 
 def polling(url: str) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import cast
 
 import azure.functions as func
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from shared.contracts.base import MAX_BODY_BYTES, Contract
+from triggers.json_limits import MAX_DEPTH, MAX_TOKENS, has_too_many_tokens, is_too_deep
 from triggers.problems import Problem, from_validation
 
 
@@ -24,7 +25,7 @@ def parsed[C: Contract](req: func.HttpRequest, contract: type[C]) -> C:
 
 
 def json_body(req: func.HttpRequest) -> bytes:
-    """The body, once its type and size are right."""
+    """The body, once its type, its size, its number of values and their depth are right; it may be no JSON at all."""
     headers = cast(Mapping[str, str], req.headers)
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
@@ -48,11 +49,28 @@ def json_body(req: func.HttpRequest) -> bytes:
             f"The body has {len(body):,} bytes; at most {MAX_BODY_BYTES:,} are accepted. Send less material, split it "
             "over several runs, or put the documents of a map-reduce into a container and name it as its source.",
         )
+    check_structure(body)
     return body
+
+
+def check_structure(body: bytes) -> None:
+    """Raise the `Problem` with a body whose parsing would cost too much."""
+    if has_too_many_tokens(body):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "too_many_values",
+            f"The body has more than {MAX_TOKENS:,} names and values. Split the work over several runs.",
+        )
+    if is_too_deep(body):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "too_deep",
+            f"Lists and objects in the body are nested deeper than {MAX_DEPTH} levels. Send a flatter request.",
+        )
 
 
 def _lenient(body: bytes) -> object:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return from_json(body)
+    except ValueError:
         return None

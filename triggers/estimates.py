@@ -17,23 +17,26 @@ from shared.contracts.voting import VotingRequest
 from shared.errors import StorageForbidden, StorageUnavailable
 from shared.estimation import estimate
 from shared.stored_estimation import estimate_stored, reason_for_none
-from triggers.answers import answer
+from triggers.answers import answer, answering_problems
 from triggers.bodies import parsed
 from triggers.callbacks import callback_for
 from triggers.problems import Problem
 from triggers.storage import with_storage
 
 
+@answering_problems
 async def estimate_sectioning(req: func.HttpRequest) -> func.HttpResponse:
     """`POST /api/sectioning/estimate`."""
     return await estimated(req, "sectioning", SectioningRequest)
 
 
+@answering_problems
 async def estimate_voting(req: func.HttpRequest) -> func.HttpResponse:
     """`POST /api/voting/estimate`."""
     return await estimated(req, "voting", VotingRequest)
 
 
+@answering_problems
 async def estimate_map_reduce(req: func.HttpRequest) -> func.HttpResponse:
     """`POST /api/map-reduce/estimate`."""
     return await estimated(req, "map_reduce", MapReduceRequest)
@@ -63,10 +66,7 @@ async def estimated_in_storage(request: MapReduceRequest) -> RunEstimate:
 
 async def estimated[R: Request](req: func.HttpRequest, pattern: Pattern, contract: type[R]) -> func.HttpResponse:
     """Check the request and answer with its `RunEstimate`."""
-    try:
-        return await estimate_of(pattern, await asyncio.to_thread(parsed, req, contract))
-    except Problem as problem:
-        return problem.response()
+    return await estimate_of(pattern, await asyncio.to_thread(parsed, req, contract))
 
 
 async def estimate_of(pattern: Pattern, request: Request) -> func.HttpResponse:

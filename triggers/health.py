@@ -11,6 +11,7 @@ import azure.functions as func
 
 from shared.errors import SettingsError
 from shared.settings import load_callback_settings, load_model_settings, load_storage_settings
+from triggers.headers import secured
 
 
 async def health(req: func.HttpRequest) -> func.HttpResponse:
@@ -20,7 +21,7 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     """
     del req
     body = health_of(os.environ)
-    return func.HttpResponse(json.dumps(body), mimetype="application/json", headers={"Cache-Control": "no-store"})
+    return secured(func.HttpResponse(json.dumps(body), mimetype="application/json"))
 
 
 def health_of(env: Mapping[str, str]) -> dict[str, Any]:

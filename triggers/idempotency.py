@@ -40,10 +40,13 @@ _KEY = re.compile(r"[!-~]{1,255}")
 def key_of(req: func.HttpRequest) -> str | None:
     """The digest of the request's idempotency key; None where it has none."""
     key = header_of(req, IDEMPOTENCY_KEY)
-    if key is None:
-        return None
+    return None if key is None else digest_of(key, IDEMPOTENCY_KEY)
+
+
+def digest_of(key: str, place: str) -> str:
+    """What is kept of a key; a problem, with the `place` that it came in, if it cannot be one."""
     if _KEY.fullmatch(key) is None:
-        raise misfit_parameter(IDEMPOTENCY_KEY, key, "send 1 to 255 visible ASCII characters, such as a UUID")
+        raise misfit_parameter(place, key, "send 1 to 255 visible ASCII characters, such as a UUID")
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -94,6 +97,15 @@ async def make_sure_of(client: DurableFunctionsClient, claim: Claim, given: RunI
         if given.callback is not None:
             await schedule_delivery(client, claim.run_id, given.callback, f"{runs}/{claim.run_id}")
         await _created(client, claim.pattern, claim.run_id, given.model_dump(mode="json"), only_new=True)
+
+
+async def run_claimed_by(client: DurableFunctionsClient, key: str) -> str | None:
+    """The run that was started with a key, once it is there; None if there is none, or not any more."""
+    state = await client.get_orchestration_state(claim_instance_id(key))
+    if state is None or state.runtime_status.name in ENDED:
+        return None
+    run_id = restored(Claim, json.loads(state.serialized_input or "null")).run_id
+    return run_id if await _appears(client, run_id) else None
 
 
 async def _appears(client: DurableFunctionsClient, run_id: str) -> bool:

@@ -14,6 +14,8 @@ from pydantic_core import ErrorDetails
 
 PROBLEM_JSON = "application/problem+json"
 MAX_LISTED_ERRORS = 20
+MAX_TOLD_ERRORS = 10_000
+"""Telling where each error is costs more than finding it, and nobody reads so many."""
 
 MAX_MESSAGE_CHARS = 1_000
 MAX_QUOTED_CHARS = 60
@@ -62,16 +64,13 @@ class Problem(Exception):
         }
         if self.errors:
             body["errors"] = [{"path": error.path, "message": error.message} for error in self.errors]
-        return func.HttpResponse(
-            json.dumps(body),
-            status_code=self.status.value,
-            mimetype=PROBLEM_JSON,
-            headers={"Cache-Control": "no-store"},
-        )
+        return func.HttpResponse(json.dumps(body), status_code=self.status.value, mimetype=PROBLEM_JSON)
 
 
 def from_validation(error: ValidationError, body: object) -> Problem:
     """The problem for a body that does not fit its contract; `body` is the parsed JSON, for the paths."""
+    if error.error_count() > MAX_TOLD_ERRORS:
+        return _of_many(error.error_count())
     details = error.errors(include_url=False, include_input=False)
     if details[0]["type"] == "json_invalid":
         message = details[0]["msg"].removeprefix("Invalid JSON: ")
@@ -86,6 +85,17 @@ def from_validation(error: ValidationError, body: object) -> Problem:
         "invalid_request",
         f"The request does not fit its contract: {first.path}: {first.message}{more}. Nothing was started.",
         errors,
+    )
+
+
+def _of_many(count: int) -> Problem:
+    message = f"{count:,} fields do not fit, too many to be listed"
+    return Problem(
+        HTTPStatus.BAD_REQUEST,
+        "invalid_request",
+        f"The request does not fit its contract: {message}. Send less, and look at what it says then. "
+        "Nothing was started.",
+        [FieldError("$", message)],
     )
 
 

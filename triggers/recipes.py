@@ -38,22 +38,18 @@ class Asked:
     request: Request
 
 
+@answering_problems
 async def list_recipes(req: func.HttpRequest) -> func.HttpResponse:
     """`GET /api/recipes`: all of them, and of the broken ones what is wrong."""
     del req
-    try:
-        summaries = await asyncio.to_thread(_told, Catalog.summaries)
-    except Problem as problem:
-        return problem.response()
+    summaries = await asyncio.to_thread(_told, Catalog.summaries)
     return answer(HTTPStatus.OK, RecipeList(recipes=summaries))
 
 
+@answering_problems
 async def describe_recipe(req: func.HttpRequest) -> func.HttpResponse:
     """`GET /api/recipes/{name}`: what it does, the schema of what it takes, and an example."""
-    try:
-        details = await asyncio.to_thread(_told, lambda catalog: catalog.details(_name(req)))
-    except Problem as problem:
-        return problem.response()
+    details = await asyncio.to_thread(_told, lambda catalog: catalog.details(_name(req)))
     return answer(HTTPStatus.OK, details)
 
 
@@ -65,13 +61,11 @@ async def start_recipe(req: func.HttpRequest, client: DurableFunctionsClient) ->
     return await begin(req, client, recipe.file.pattern, asked.request, f"recipes/{recipe.name}", recipe=recipe.name)
 
 
+@answering_problems
 async def estimate_recipe(req: func.HttpRequest) -> func.HttpResponse:
     """`POST /api/recipes/{name}/estimate`: what the same body would take; nothing is started."""
-    try:
-        asked = await asyncio.to_thread(_asked, req)
-        return await estimate_of(asked.recipe.file.pattern, asked.request)
-    except Problem as problem:
-        return problem.response()
+    asked = await asyncio.to_thread(_asked, req)
+    return await estimate_of(asked.recipe.file.pattern, asked.request)
 
 
 def _name(req: func.HttpRequest) -> str:

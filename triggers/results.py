@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from shared.branching import branches_of
+from shared.branching import branches_of, spared
 from shared.contracts.base import restored
-from shared.contracts.branch import BranchError, BranchOutcome, Usage
-from shared.contracts.jury import StopFixed
+from shared.contracts.branch import JUDGE, BranchError, BranchOutcome, Usage
 from shared.contracts.run import RunResult, reads_a_part
-from shared.contracts.voting import VotingRequest
 from shared.task_hub import death_of
 from triggers.batches import outcomes_in
 from triggers.calls import status_after, utc
@@ -79,7 +77,8 @@ def put_together(run: RunState, children: Sequence[OrchestrationState]) -> RunRe
     told = outcomes_in(calls, error, ended_at)
     outcomes = outcomes_of(run, told, error)
     ours = [outcome for name, outcome in told.items() if name.startswith("~")]
-    judges, aggregation = (ours, []) if run.pattern == "voting" else ([], ours)
+    judges = [outcome for outcome in ours if outcome.name.startswith(JUDGE)]
+    aggregation = [outcome for outcome in ours if not outcome.name.startswith(JUDGE)]
     last = [outcome for outcome in aggregation if not reads_a_part(outcome.name)]
     redrive = run.redrive
     reused = [outcome.name for outcome in redrive.reused] if redrive else []
@@ -120,7 +119,7 @@ def outcomes_of(run: RunState, told: Mapping[str, BranchOutcome], error: BranchE
         return BranchOutcome(name=name, status=status_after(error), error=error, started_at=ended_at, ended_at=ended_at)
 
     request = run.request
-    names = [branch.name for branch in branches_of(request)] if request else []
-    if isinstance(request, VotingRequest) and not isinstance(request.effective_stop, StopFixed):
-        names = [name for name in names if name in reused or name in told]
-    return [outcome_of(name) for name in names]
+    if request is None:
+        return []
+    names, unneeded = [branch.name for branch in branches_of(request)], spared(request)
+    return [outcome_of(name) for name in names if name in reused or name in told or not name.startswith(unneeded)]

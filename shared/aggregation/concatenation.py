@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import JsonValue
 
-from shared.contracts.branch import BranchOutcome
+from shared.contracts.branch import NamedOutput
 from shared.prompts import as_text
 
 BETWEEN = "\n\n"
 
 
-def concatenated(outcomes: Sequence[BranchOutcome]) -> str:
+def concatenated(outcomes: Sequence[NamedOutput]) -> str:
     """Markdown: a heading for each outcome's name, then its output (JSON for structured ones)."""
     return under_headings((outcome.name, outcome.output) for outcome in outcomes)
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from pydantic import JsonValue
 
-from shared.contracts.branch import BranchOutcome
+from shared.contracts.branch import NamedOutput
 from shared.contracts.sectioning import MergeConflict
 
 Named = Sequence[tuple[str, JsonValue]]
@@ -19,7 +19,7 @@ NamedLists = Sequence[tuple[str, list[JsonValue]]]
 
 
 def merged(
-    outcomes: Sequence[BranchOutcome],
+    outcomes: Sequence[NamedOutput],
     *,
     key: str | None = None,
     sums: Collection[str] = (),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
@@ -13,12 +13,26 @@ from shared.contracts.base import MAX_NAME_CHARS, Contract
 from shared.token_estimate import estimated_input_tokens
 
 BranchName = Annotated[
-    str, StringConstraints(pattern=r"^~?[A-Za-z0-9][A-Za-z0-9._-]*(\+[1-9][0-9]*)?$", max_length=MAX_NAME_CHARS + 5)
+    str,
+    StringConstraints(
+        pattern=r"^~?[A-Za-z0-9][A-Za-z0-9._-]*(\+[1-9][0-9]*|:[A-Za-z0-9][A-Za-z0-9._-]*)?$",
+        max_length=MAX_NAME_CHARS + 5,
+    ),
 ]
-"""A caller's `Name`, one with the number of a part (`log+2`), or one of ours, which start with `~`.
+"""A caller's `Name`, one with the number of a part (`log+2`), two of them (`section:voter`), or one of ours (`~`).
 
-A caller's has neither `+` nor `~`, so none collides with another.
+A caller's has neither `+` nor `:` nor `~`, so none collides with another.
 """
+
+JUDGE = "~judge"
+"""What the names of calls to the judge of a vote start with."""
+LONGEST_JUDGE = "~judge-grouping"
+
+
+def nested_name(section: str, name: str) -> str:
+    """The name of a branch of a section's vote: a voter's is `section:voter`, a judge's `~judge-1:section`."""
+    return f"{name}:{section}" if name.startswith("~") else f"{section}:{name}"
+
 
 BATCH_PREFIX = "~batch-"
 """What the names of calls for several branches start with."""
@@ -77,8 +91,8 @@ def costs_of_batch(names: Sequence[str], answered: Sequence[str], answering: Usa
     return costs
 
 
-def is_empty(value: list[str]) -> bool:
-    """Whether a list is left out of the JSON: what only batches have, other branches do not speak of."""
+def is_empty(value: Sized) -> bool:
+    """Whether something is left out of the JSON: what only batches have, other branches do not speak of."""
     return not value
 
 
@@ -121,6 +135,10 @@ class Branch(Contract):
     def estimated_input_tokens(self) -> int:
         """About how many input tokens a call for it has."""
         return estimated_input_tokens(self.agent, self.prompt)
+
+    def within(self, section: str | None) -> Self:
+        """The same in a vote that decides a section; None is a vote by itself."""
+        return self if section is None else self.model_copy(update={"name": nested_name(section, self.name)})
 
 
 class AttemptInput(Contract):
@@ -188,6 +206,20 @@ class AgentReply(Contract):
         if self.output is None and self.error is None:
             raise ValueError("a reply has an output or an error")
         return self
+
+
+class NamedOutput(Protocol):
+    """What aggregation reads of an outcome, or of something in its place."""
+
+    @property
+    def name(self) -> str:
+        """Whose output it is."""
+        ...
+
+    @property
+    def output(self) -> JsonValue:
+        """Text, or any other value."""
+        ...
 
 
 class BranchOutcome(Contract):

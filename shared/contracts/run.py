@@ -86,9 +86,9 @@ class RunResult(Contract):
     """Everything that a run came to.
 
     `outcomes` has every branch, in the request's order, whatever became of it; `missing` names those whose
-    output is not part of `output`. `aggregation` is the synthesis, or the reduction call that reads all that is left,
-    when there was one; `reductions` are those before it, which read a part, and `judges` the calls to the judge of a
-    vote.
+    output is not part of `output`, and sections without an answer although all their voters had one. `aggregation` is
+    the synthesis, or the reduction call that reads all that is left, when there was one; `reductions` are those
+    before it, which read a part, and `judges` the calls to the judges of votes.
     `usage` is the sum over all of them, but for those in `reused`: outcomes that a redrive took over from the run
     `redrive_of`, which paid for them. `policy` is the one that the run followed, defaults included. `error` is set
     only when the run could not end by itself (`internal_error`, or `terminated` from outside), could not begin

@@ -57,19 +57,17 @@ TOLD_CHARS = 1_000
 MAX_OWN_CHARS = MAX_INSTRUCTIONS_CHARS - TOLD_CHARS
 
 
-class VotingRequest(Contract):
-    """`POST /api/voting`.
+class VoteSpec(Contract):
+    """A vote: the question, who is asked, what a ballot looks like, and what decides.
 
     `voters` is a number of equal voters, a jury of different ones, or a plan for waves of either. The ballot gives a
-    vote its shape, so voters have no `output_schema`. `context` is material for the question. Without a `rule` the
-    ballot's usual one decides; without a `stop`, a plan stops once the vote is decided, and a number or a jury are
-    asked all at once. With `require_evidence` a vote without evidence counts as an abstention. `judge` is the agent
-    that breaks ties, groups free answers, or finds the best of them; `chair` is the voter whose vote breaks ties, by
-    default the first.
+    vote its shape, so voters have no `output_schema`. Without a `rule` the ballot's usual one decides; without a
+    `stop`, a plan stops once the vote is decided, and a number or a jury are asked all at once. With
+    `require_evidence` a vote without evidence counts as an abstention. `judge` is the agent that breaks ties, groups
+    free answers, or finds the best of them; `chair` is the voter whose vote breaks ties, by default the first.
     """
 
     question: Text
-    context: Text | None = None
     voters: Voters = 5
     ballot: Ballot = FreeBallot()
     rule: Rule | None = None
@@ -78,17 +76,13 @@ class VotingRequest(Contract):
     chair: Name | None = None
     judge: AgentSpec | None = None
     require_evidence: bool = False
-    defaults: AgentDefaults = AgentDefaults()
-    policy: RunPolicy = RunPolicy()
-    callback_url: CallbackUrl = None
 
     @model_validator(mode="after")
-    def _is_consistent(self, info: ValidationInfo) -> Self:
+    def _is_decidable(self, info: ValidationInfo) -> Self:
         if info.context is TRUSTED:
             return self
         for path, message in contradictions(self):
             raise misfit(path, message)
-        check_policy(self.policy, self.plan.most, info)
         return self
 
     @property
@@ -111,27 +105,55 @@ class VotingRequest(Contract):
         """Whether the rule itself takes a judge; a tie may need one besides."""
         return isinstance(self.effective_rule, SelfConsistency | BestOf)
 
+    def material_chars(self, context: str | None) -> int:
+        """What the prompts of all voters have of the question and its `context`."""
+        return (len(self.question) + len(context or "")) * self.plan.most
 
-def contradictions(request: VotingRequest) -> Iterator[tuple[str, str]]:
+    def about(self, context: str | None, defaults: AgentDefaults) -> VotingRequest:
+        """The same vote as a request of its own, about `context`; its policy is that of whoever states none."""
+        own = {field: getattr(self, field) for field in VoteSpec.model_fields}
+        return VotingRequest.model_construct(**own, context=context, defaults=defaults)
+
+
+class VotingRequest(VoteSpec):
+    """`POST /api/voting`: a vote by itself. `context` is material for the question."""
+
+    context: Text | None = None
+    defaults: AgentDefaults = AgentDefaults()
+    policy: RunPolicy = RunPolicy()
+    callback_url: CallbackUrl = None
+
+    @model_validator(mode="after")
+    def _fits_its_policy(self, info: ValidationInfo) -> Self:
+        check_policy(self.policy, self.plan.most, info)
+        return self
+
+
+def contradictions(vote: VoteSpec) -> Iterator[tuple[str, str]]:
     """Each field that makes no sense beside the others, and why."""
-    yield from _of_voters(request)
-    yield from _of_rule(request)
-    yield from _of_stop(request)
-    yield from _of_ties(request)
-    material = (len(request.question) + len(request.context or "")) * request.plan.most
-    if material > MAX_RUN_CHARS:
-        where = "context" if request.context else "question"
-        told = f"question and context have {material:,} characters over all voters"
-        yield where, f"{told}; at most {MAX_RUN_CHARS:,} are accepted"
-    answers = request.ballot.max_chars * request.plan.most if isinstance(request.ballot, FreeBallot) else 0
+    yield from _of_voters(vote)
+    yield from _of_rule(vote)
+    yield from _of_stop(vote)
+    yield from _of_ties(vote)
+    if isinstance(vote, VotingRequest):
+        yield from _of_material(vote)
+    answers = vote.ballot.max_chars * vote.plan.most if isinstance(vote.ballot, FreeBallot) else 0
     if answers > MAX_ANSWERS_CHARS:
         told = f"answers may have {answers:,} characters over all voters"
         yield "ballot.max_chars", f"{told}; at most {MAX_ANSWERS_CHARS:,} are accepted"
 
 
-def _of_voters(request: VotingRequest) -> Iterator[tuple[str, str]]:
-    jury = request.plan.jury or []
-    where = "voters.jury" if isinstance(request.voters, VoterPlan) else "voters"
+def _of_material(request: VotingRequest) -> Iterator[tuple[str, str]]:
+    material = request.material_chars(request.context)
+    if material > MAX_RUN_CHARS:
+        where = "context" if request.context else "question"
+        told = f"question and context have {material:,} characters over all voters"
+        yield where, f"{told}; at most {MAX_RUN_CHARS:,} are accepted"
+
+
+def _of_voters(vote: VoteSpec) -> Iterator[tuple[str, str]]:
+    jury = vote.plan.jury or []
+    where = "voters.jury" if isinstance(vote.voters, VoterPlan) else "voters"
     if twice := repeated_names(jury):
         yield where, f"voters must have unique names; give each a 'name' of its own; repeated: {', '.join(twice)}"
     if shaped := [juror.name for juror in jury if juror.output_schema is not None]:
@@ -139,7 +161,7 @@ def _of_voters(request: VotingRequest) -> Iterator[tuple[str, str]]:
         yield where, f"voters take no 'output_schema' (the ballot is it); remove it from: {names}"
     if long := [juror.name for juror in jury if len(juror.instructions) + len(juror.persona or "") > MAX_OWN_CHARS]:
         yield where, f"persona and instructions take at most {MAX_OWN_CHARS:,} characters; shorten: {', '.join(long)}"
-    weighs = isinstance(rule := request.effective_rule, Weighted) and rule.by != "confidence"
+    weighs = isinstance(rule := vote.effective_rule, Weighted) and rule.by != "confidence"
     if not weighs and any(juror.weight != 1 for juror in jury):
         yield (
             "rule",
@@ -147,16 +169,16 @@ def _of_voters(request: VotingRequest) -> Iterator[tuple[str, str]]:
         )
 
 
-def _of_rule(request: VotingRequest) -> Iterator[tuple[str, str]]:
-    rule, ballot = request.effective_rule, request.ballot
+def _of_rule(vote: VoteSpec) -> Iterator[tuple[str, str]]:
+    rule, ballot = vote.effective_rule, vote.ballot
     fitting = names_of_rules(ballot)
     if rule.type not in fitting:
         yield "rule", f"a {ballot.type} ballot is decided by {', '.join(fitting)}; {rule.type!r} needs another ballot"
     if isinstance(rule, Veto):
-        yield from _of_veto(rule, request)
+        yield from _of_veto(rule, vote)
     if isinstance(rule, PerCriterion) and isinstance(ballot, ScoreBallot) and rule.threshold is not None:
         yield from _of_threshold(rule.threshold, ballot)
-    if request.needs_judge and request.plan.most > MAX_CANDIDATES:
+    if vote.needs_judge and vote.plan.most > MAX_CANDIDATES:
         yield "voters", f"a judge reads the answers of at most {MAX_CANDIDATES} voters under the rule {rule.type!r}"
 
 
@@ -166,8 +188,8 @@ def _of_threshold(threshold: float, ballot: ScoreBallot) -> Iterator[tuple[str, 
         yield "rule.threshold", f"the threshold is {threshold:.15g}; it must be a score, which is from {bounds}"
 
 
-def _of_veto(rule: Veto, request: VotingRequest) -> Iterator[tuple[str, str]]:
-    ballot = request.ballot
+def _of_veto(rule: Veto, vote: VoteSpec) -> Iterator[tuple[str, str]]:
+    ballot = vote.ballot
     if isinstance(ballot, BooleanBallot) != isinstance(rule.answer, bool):
         yield (
             "rule.answer",
@@ -175,12 +197,12 @@ def _of_veto(rule: Veto, request: VotingRequest) -> Iterator[tuple[str, str]]:
         )
     elif isinstance(ballot, ChoiceBallot) and normalised(str(rule.answer)) not in map(normalised, ballot.options):
         yield "rule.answer", f"{rule.answer!r} is none of the ballot's options"
-    if rule.count > request.plan.most:
-        yield "rule.count", f"{rule.count} vetoes cannot come from {request.plan.most} voters; lower count"
+    if rule.count > vote.plan.most:
+        yield "rule.count", f"{rule.count} vetoes cannot come from {vote.plan.most} voters; lower count"
 
 
-def _of_stop(request: VotingRequest) -> Iterator[tuple[str, str]]:
-    stop, rule, plan = request.effective_stop, request.effective_rule, request.plan
+def _of_stop(vote: VoteSpec) -> Iterator[tuple[str, str]]:
+    stop, rule, plan = vote.effective_stop, vote.effective_rule, vote.plan
     uncounted = (Weighted, Median, TrimmedMean, PerCriterion, BestOf)
     if isinstance(stop, StopConfident) and isinstance(rule, uncounted):
         yield "stop", f"'confident' counts heads, which the rule {rule.type!r} does not; stop 'decided' or 'fixed'"
@@ -190,26 +212,26 @@ def _of_stop(request: VotingRequest) -> Iterator[tuple[str, str]]:
         yield "stop", f"'fixed' asks all {plan.most} voters at once; leave out wave, or stop 'decided' or 'confident'"
 
 
-def _of_ties(request: VotingRequest) -> Iterator[tuple[str, str]]:
-    rule, plan = request.effective_rule, request.plan
+def _of_ties(vote: VoteSpec) -> Iterator[tuple[str, str]]:
+    rule, plan = vote.effective_rule, vote.plan
     tieless = (Supermajority, Unanimous, Median, TrimmedMean, PerCriterion)
-    if request.tie_break != "none" and isinstance(rule, tieless):
+    if vote.tie_break != "none" and isinstance(rule, tieless):
         yield "tie_break", f"under the rule {rule.type!r} a tie is no decision that could be broken; leave it out"
-    if request.chair is not None and request.tie_break != "chair":
+    if vote.chair is not None and vote.tie_break != "chair":
         yield "chair", "a chair is asked to break ties only; set tie_break to 'chair'"
     names = [juror.name for juror in jury_of(plan)]
-    if request.chair is not None and request.chair not in names:
-        yield "chair", f"{request.chair!r} is not among the voters who are asked, {_listed(names)}"
-    if request.judge is not None and not request.needs_judge and request.tie_break != "judge":
+    if vote.chair is not None and vote.chair not in names:
+        yield "chair", f"{vote.chair!r} is not among the voters who are asked, {_listed(names)}"
+    if vote.judge is not None and not vote.needs_judge and vote.tie_break != "judge":
         yield (
             "judge",
             "nothing here needs a judge; set tie_break to 'judge', or the rule to best_of or self_consistency",
         )
-    if request.judge is not None and len(request.judge.instructions) > MAX_OWN_CHARS:
+    if vote.judge is not None and len(vote.judge.instructions) > MAX_OWN_CHARS:
         yield "judge.instructions", f"a judge's instructions take at most {MAX_OWN_CHARS:,} characters"
-    if request.judge is not None and request.judge.output_schema is not None:
+    if vote.judge is not None and vote.judge.output_schema is not None:
         yield "judge.output_schema", "the judge takes no 'output_schema'; remove it"
-    if request.tie_break == "chair" and isinstance(rule, BestOf):
+    if vote.tie_break == "chair" and isinstance(rule, BestOf):
         yield "tie_break", "under best_of each vote is its voter's own candidate; break its ties by 'first', or not"
 
 

@@ -38,9 +38,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class Counting:
-    """A count: `questions` for a judge, until it `heard` all that it needs."""
+    """A count: `questions` for a judge, until it `heard` all that it needs.
+
+    Of a vote that decides a `section`, the judge's calls have its name in theirs.
+    """
 
     box: BallotBox
+    section: str | None = None
     grouping: Judgement | None = None
     rankings: tuple[Judgement, ...] = ()
     asked_in_vain: bool = False
@@ -85,6 +89,9 @@ class Counting:
 
     def questions(self) -> list[Branch]:
         """The calls to a judge that the count needs next; none when it can be completed as it is."""
+        return [question.within(self.section) for question in self._questions()]
+
+    def _questions(self) -> list[Branch]:
         if self.asked_in_vain or self.rankings:
             return []
         rule, answers = self.request.effective_rule, self._answers

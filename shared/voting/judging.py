@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from shared.contracts.agent import AgentSpec
 from shared.contracts.base import repeated
-from shared.contracts.branch import Branch, BranchError, BranchOutcome
+from shared.contracts.branch import JUDGE, Branch, BranchError, BranchOutcome
 from shared.contracts.decision import MAX_REASONING_CHARS, Judgement
 from shared.contracts.rules import BestOf, SelfConsistency
 from shared.contracts.voting import VotingRequest
@@ -25,7 +25,6 @@ from shared.voting.prompts import GROUPING_TASK, RANKING_TASK, judging_prompt
 
 Task = Literal["ranking", "grouping"]
 
-JUDGE = "~judge"
 TAGS: dict[Task, str] = {"ranking": "candidate", "grouping": "answer"}
 
 

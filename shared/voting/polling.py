@@ -14,11 +14,15 @@ from shared.voting.waves import Poll, Step, StopReason
 
 
 class Polling:
-    """Asks the voters of a request, wave after wave. `next_wave` is told all outcomes so far."""
+    """Asks the voters of a request, wave after wave. `next_wave` is told all outcomes so far.
 
-    def __init__(self, request: VotingRequest) -> None:
+    Of a vote that decides a `section`, the branches have its name in theirs.
+    """
+
+    def __init__(self, request: VotingRequest, section: str | None = None) -> None:
         plan = request.plan
         self._request = request
+        self._section = section
         self._voters = voters_of(request)
         self._ends: list[int] = []
         self._read: list[Read] = []
@@ -42,8 +46,11 @@ class Polling:
         size = self._size(self._step(outcomes), outcomes)
         if asked not in (0, *self._ends):
             self._ends.append(asked)
-        voters = enumerate(self._voters[asked : asked + size], start=asked)
-        return [branch_of(self._request, voter, index) for index, voter in voters]
+        return self._branches(asked, size)
+
+    def next_voters(self, outcomes: Sequence[BranchOutcome]) -> list[Branch]:
+        """Those to ask if more are wanted than the vote needs: a wave, or whoever is left of one."""
+        return self._branches(len(outcomes), self._request.plan.wave)
 
     def box(self, outcomes: Sequence[BranchOutcome]) -> BallotBox:
         """The ballots of the voters asked so far."""
@@ -57,8 +64,16 @@ class Polling:
         """Why no more voters are asked than these, whom nothing interrupted."""
         return self._step(outcomes).reason or "all_asked"
 
+    def is_open(self, outcomes: Sequence[BranchOutcome]) -> bool:
+        """Whether the vote needs more voters than these."""
+        return self._step(outcomes).size > 0
+
     def _step(self, outcomes: Sequence[BranchOutcome]) -> Step:
         return self._poll.step(len(outcomes), self.box(outcomes).votes)
+
+    def _branches(self, asked: int, size: int) -> list[Branch]:
+        voters = enumerate(self._voters[asked : asked + size], start=asked)
+        return [branch_of(self._request, voter, index).within(self._section) for index, voter in voters]
 
     def _size(self, step: Step, outcomes: Sequence[BranchOutcome]) -> int:
         """How many to ask: also more than the rule needs, while the run's policy is not met and voters are left."""

@@ -141,7 +141,8 @@ async def test_one_that_cannot_be_reached_keeps_no_other_from_it(
 
     assert [instance for instance, _ in client.raised] == ["r:b", "r:c"]
     assert "Could not stop 1 of 3 calls" in caplog.text
-    assert repr(error) in caplog.text
+    assert type(error).__name__ in caplog.text
+    assert "cut off" not in caplog.text
 
 
 @pytest.mark.parametrize("given", [{"instances": ["r:a", "r:b"]}, {"prefix": "r:"}])

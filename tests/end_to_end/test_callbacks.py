@@ -17,7 +17,7 @@ import pytest_asyncio
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from activities.names import delivery_instance_id
+from activities.names import attempt_instance_id, delivery_instance_id
 from local_host.testing import ROOT
 from tests.end_to_end.conftest import JSON, RUN_LIMIT_S, Chorus, running_chorus
 from tests.shared.callbacks.given import OLD_SECRET, SECRET
@@ -116,7 +116,7 @@ async def test_nothing_that_the_app_keeps_or_says_has_the_url(app: Chorus) -> No
         history = "showHistory=true&showHistoryOutput=true&showInput=true"
         kept = [
             await text_of(app, f"{instances}/{instance}?{history}")
-            for instance in (run_id, delivery_instance_id(run_id), f"{run_id}:voter-1")
+            for instance in (run_id, delivery_instance_id(run_id), attempt_instance_id(run_id, "voter-1", 1))
         ]
         kept.append(await text_of(app, f"{instances}?showInput=true"))
 

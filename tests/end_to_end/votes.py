@@ -18,7 +18,7 @@ def said(answer: Any, **fields: Any) -> JSON:
     return {"reasoning": f"because {answer}", "evidence": [], "answer": answer, "confidence": 0.8, **fields}
 
 
-def directed(answer: JSON) -> str:
+def directed(answer: Any) -> str:
     """What makes the offline model give exactly this answer."""
     return f"[[answer:{json.dumps(answer)}]]"
 

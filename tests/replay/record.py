@@ -198,6 +198,26 @@ def sectioning_with_a_slow_branch(durable: Durable) -> None:
     save(durable, AGENT_ATTEMPT, call="b", name="agent_attempt_times_out")
 
 
+@scenario
+def sectioning_with_votes(durable: Durable) -> None:
+    """One vote takes two waves, the other a judge for its tie."""
+    ballot: JSON = {"type": "choice", "options": ["yes", "no"]}
+    waves = {"question": "Publish?", "ballot": ballot, "voters": {"min": 2, "max": 3, "wave": 2}}
+    tie = {"question": "Safe?", "ballot": ballot, "voters": 2, "tie_break": "judge"}
+    answers = {"w:voter-1": "yes", "w:voter-2": "no", "w:voter-3": "no", "t:voter-1": "yes", "t:voter-2": "no"}
+    for voter, answer in answers.items():
+        durable.agents.answer(voter, replied(a_ballot(answer)))
+    judges = ("~judge-1:t", "~judge-2:t")
+    for judge in judges:
+        durable.agents.answer(judge, replied({"reasoning": "r", "ranking": ["candidate-1", "candidate-2"]}))
+    request = sections_request("a")
+    request["sections"] += [{"name": "w", "vote": waves}, {"name": "t", "vote": tie}]
+    order = ("t:voter-2", "w:voter-1", "a", "t:voter-1", "w:voter-2", "w:voter-3", *judges)
+    start_held(durable, SECTIONING, request, *order)
+    end_in_order(durable, *order)
+    save(durable, SECTIONING)
+
+
 # --- Voting ---
 
 VOTERS = ["voter-1", "voter-2", "voter-3"]

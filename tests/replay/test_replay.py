@@ -17,7 +17,6 @@ import orchestrators.agent_attempt
 import orchestrators.delivery
 import orchestrators.fan_out
 import orchestrators.planning
-import orchestrators.sectioning
 import orchestrators.shard
 import orchestrators.step
 import orchestrators.stored_map_reduce
@@ -35,6 +34,7 @@ from orchestrators.stage import Relay
 from shared.contracts.branch import Usage
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.scheduling.hedging import Hedging
+from shared.sections import Sections
 from tests.orchestrators.durable import ORCHESTRATORS
 from tests.replay.history import FOLDER, History, recorded
 from tests.replay.replay import BREAKS_RUNS, SAFE_FOR_RUNS, DivergedError, replay
@@ -75,6 +75,7 @@ ENDINGS = {
     "sectioning_with_a_slow_branch": ("partial", "all_completed"),
     "sectioning_with_failures": ("partial", "all_completed"),
     "sectioning_with_retries": ("partial", "all_completed"),
+    "sectioning_with_votes": ("succeeded", "all_completed"),
     "shards_beyond_their_tolerance_2": ("0, not 2", "failure_tolerance_exceeded"),
     "shards_out_of_budget_2": ("1, not 1", "budget_exhausted"),
     "shards_pass_places_1": ("3, not 0", None),
@@ -364,8 +365,8 @@ def test_another_instance_id_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_another_order_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    in_order = orchestrators.sectioning.section_branches
-    monkeypatch.setattr(orchestrators.sectioning, "section_branches", lambda request: in_order(request)[::-1])
+    in_order = Sections.next_wave
+    monkeypatch.setattr(Sections, "next_wave", lambda sections, outcomes: in_order(sections, outcomes)[::-1])
     with pytest.raises(DivergedError) as failure:
         replay(history("sectioning_succeeds"), flat(sectioning))
     assert BREAKS_RUNS in str(failure.value)

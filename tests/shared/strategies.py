@@ -59,16 +59,6 @@ POLICIES = optional(
     max_total_tokens=st.integers(1, 2**70),
 )
 
-SECTIONS = optional({"name": NAMES, "instructions": TEXTS}, input=TEXTS) | optional(
-    {"name": NAMES, "agent": AGENTS}, input=TEXTS
-)
-SECTIONING_REQUESTS = optional(
-    {"input": TEXTS, "sections": st.lists(SECTIONS, min_size=1, max_size=4, unique_by=lambda section: section["name"])},
-    aggregation=st.sampled_from(["synthesize", "concatenate", "merge"]),
-    defaults=DEFAULTS,
-    policy=POLICIES,
-)
-
 
 def line_texts(max_size: int) -> st.SearchStrategy[str]:
     alphabet = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
@@ -233,6 +223,20 @@ def voting_requests(draw: st.DrawFn) -> dict[str, Any]:
 
 
 VOTING_REQUESTS = voting_requests()
+OF_A_RUN = ("context", "defaults", "policy")
+VOTES = VOTING_REQUESTS.map(lambda body: {name: value for name, value in body.items() if name not in OF_A_RUN})
+
+SECTIONS = (
+    optional({"name": NAMES, "instructions": TEXTS}, input=TEXTS)
+    | optional({"name": NAMES, "agent": AGENTS}, input=TEXTS)
+    | optional({"name": NAMES, "vote": VOTES}, input=TEXTS)
+)
+SECTIONING_REQUESTS = optional(
+    {"input": TEXTS, "sections": st.lists(SECTIONS, min_size=1, max_size=4, unique_by=lambda section: section["name"])},
+    aggregation=st.sampled_from(["synthesize", "concatenate", "merge"]),
+    defaults=DEFAULTS,
+    policy=POLICIES,
+)
 
 SPLITS = (
     st.just({"by": "document"})

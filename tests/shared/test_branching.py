@@ -61,6 +61,12 @@ def test_a_document_is_the_prompt_of_a_branch_that_its_id_names() -> None:
         ("sectioning", {**SECTIONING, "synthesizer": AGENT}, ["read"]),
         ("sectioning", {**SECTIONING, "aggregation": "concatenate"}, []),
         ("sectioning", {**SECTIONING, "aggregation": "merge"}, []),
+        ("sectioning", {**SECTIONING, "sections": [{"name": "v", "vote": VOTING}], "aggregation": "merge"}, []),
+        (
+            "sectioning",
+            {**SECTIONING, "sections": [{"name": "v", "vote": {**VOTING, "rule": "best_of"}}]},
+            [RANKING_TASK, RANKING_TASK, DEFAULT_SYNTHESIZER_INSTRUCTIONS],
+        ),
         ("voting", VOTING, []),
         ("voting", {**VOTING, "rule": "self_consistency"}, [GROUPING_TASK]),
         ("voting", {**VOTING, "rule": "best_of"}, [RANKING_TASK, RANKING_TASK]),

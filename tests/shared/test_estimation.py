@@ -111,6 +111,31 @@ def test_a_reduction_takes_the_calls_that_outputs_of_the_usual_length_would_take
     assert (calls.at_least - 100, calls.expected - 100) == (at_least, expected)
 
 
+def test_a_vote_in_a_section_takes_its_voters_and_judges_and_the_rest_as_before() -> None:
+    vote = {"question": "q", "voters": {"max": 10, "wave": 4}, "ballot": {"type": "free"}, "rule": "best_of"}
+    body = sections(2, aggregation="synthesize", policy={"attempts": 1})
+    found = estimated("sectioning", {**body, "sections": [*body["sections"], {"name": "v", "vote": vote}]})
+    without = estimated("sectioning", body)
+    alone = estimated("voting", {**vote, "context": body["input"], "policy": {"attempts": 1}})
+
+    assert found.branches == without.branches + alone.branches == 12
+    assert found.model_calls.at_least == without.model_calls.at_least + 4
+    assert found.model_calls.expected == without.model_calls.expected + alone.model_calls.expected
+    assert found.model_calls.at_most == without.model_calls.at_most + alone.model_calls.at_most
+    assert found.tokens.input_tokens == (
+        without.tokens.input_tokens + alone.tokens.input_tokens + 10 * USUAL_OUTPUT_TOKENS
+    )
+
+
+def test_a_tie_in_a_section_may_take_its_judge_besides() -> None:
+    def at_most(**fields: Any) -> int:
+        section = {"name": "v", "vote": {"question": "q", "voters": 2, **fields}}
+        body = {"input": "text", "sections": [section], "aggregation": "merge", "policy": {"attempts": 1}}
+        return estimated("sectioning", body).model_calls.at_most
+
+    assert at_most(tie_break="judge") == at_most() + 2 * 2
+
+
 def test_a_longer_prompt_instructions_or_schema_are_more_input() -> None:
     least = estimated("sectioning", sections(3)).tokens.input_tokens
 
@@ -162,7 +187,8 @@ def test_a_valid_request_always_has_an_estimate_and_it_adds_up(pattern: Any, dat
     branches, calls, tokens = len(branches_of(request)), found.model_calls, found.tokens
     assert found.branches == branches
     batches = len(in_batches(branches_of(request), body.get("batch_size", 1)))
-    most = {"sectioning": 1, "voting": 3, "map_reduce": max(1, branches - 1)}
+    judges = 2 * sum("vote" in section for section in body.get("sections", []))
+    most = {"sectioning": 1 + judges, "voting": 3, "map_reduce": max(1, branches - 1)}
     assert 0 <= calls.expected - batches <= most[pattern]
     assert calls.at_least <= calls.expected
     assert calls.expected <= calls.expected * found.policy.attempts <= calls.at_most

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -94,11 +96,33 @@ async def test_a_message_that_the_task_hub_does_not_take_is_told_apart_from_a_ta
     assert "trying again does not help" in body["detail"]
 
 
-@pytest.mark.parametrize("error", [RpcFailure("INTERNAL"), ValueError("a defect")])
+@pytest.mark.parametrize("error", [RpcFailure("INTERNAL"), ValueError("sk-PRIVATE of /home/site/wwwroot/x.py")])
 @pytest.mark.parametrize(("name", "method", "state"), ASKED)
-async def test_another_error_is_not_hidden(name: str, method: str, state: Any, error: Exception) -> None:
-    with pytest.raises(type(error)):
-        await ask(name, client=failing(method, error, state))
+async def test_an_error_that_nobody_foresaw_is_500_and_its_cause_is_found_in_the_log_by_the_incident(
+    name: str, method: str, state: Any, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    body = problem_of(await ask(name, client=failing(method, error, state)), 500, "internal_error")
+
+    [incident] = re.findall(r"[0-9a-f]{32}", body["detail"])
+    [record] = caplog.records
+    assert record.levelname == "ERROR"
+    assert f"(incident {incident}): {type(error).__name__}" in record.message
+    assert " in triggers." in record.message
+    assert record.exc_info is None
+    for text in (json.dumps(body), caplog.text):
+        assert "PRIVATE" not in text
+        assert "wwwroot" not in text
+        assert "Traceback" not in text
+
+
+async def test_the_traceback_of_an_incident_is_in_the_log_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", logger="chorus.triggers")
+
+    await ask("GET", client=failing("get_orchestration_state", ValueError("the cause")))
+
+    assert "ValueError: the cause" in caplog.text
 
 
 def test_a_handler_keeps_its_name() -> None:
@@ -126,8 +150,8 @@ def test_the_root_of_our_routes_is_what_precedes_the_request_s_own(url: str, rou
     assert api_root(func.HttpRequest("POST", url, body=b""), route) == root
 
 
-def test_an_answer_is_json_that_nobody_caches() -> None:
+def test_an_answer_is_json_with_its_own_headers() -> None:
     answered = answer(HTTPStatus.ACCEPTED, '{"a": 1}', Retry_After="2")
 
     assert (answered.status_code, answered.mimetype, json_of(answered)) == (202, "application/json", {"a": 1})
-    assert dict(answered.headers) == {"Cache-Control": "no-store", "Retry-After": "2"}
+    assert dict(answered.headers) == {"Retry-After": "2"}

@@ -174,3 +174,19 @@ def test_any_output_of_a_call_is_kept_as_it_was(value: Any) -> None:
     found = put_together(run, [child("a", output=report(output=value))]).outcomes[0]
 
     assert json.dumps(found.output) == json.dumps(value)
+
+
+async def test_voters_of_a_section_are_in_it_as_far_as_they_were_asked_and_judges_apart() -> None:
+    vote = {"question": "Is it safe?", "voters": {"max": 9}}
+    request = {"input": "t", "sections": [{"name": "s", "vote": vote}, {"name": "reduce-1", "vote": VOTING}]}
+    calls = ["s:voter-1", "s:voter-2", "reduce-1:voter-1", "~judge-1:reduce-1", "~judge-2:reduce-1", "~synthesis"]
+    found = await result_of(dead(given=run_input(request)), *(child(call, output=report()) for call in calls))
+
+    assert [(outcome.name, outcome.status) for outcome in found.outcomes] == [
+        ("s:voter-1", "succeeded"), ("s:voter-2", "succeeded"),
+        ("reduce-1:voter-1", "succeeded"), ("reduce-1:voter-2", "cancelled"),
+    ]  # fmt: skip
+    assert [outcome.name for outcome in found.judges] == ["~judge-1:reduce-1", "~judge-2:reduce-1"]
+    assert found.aggregation is not None
+    assert (found.aggregation.name, found.reductions) == ("~synthesis", [])
+    assert found.usage.model_calls == 6

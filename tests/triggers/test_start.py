@@ -178,8 +178,12 @@ async def test_a_body_that_is_too_large_is_413_with_both_sizes(route: str) -> No
         b'{"question": "\xff"}',
         b'{"question": "\\ud800"}',
         "{}".encode("utf-16"),
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
+        b"[" * 100,
+        b'{"a":' * 100,
+        b'"' * 99_999,
+        b'{"question": ' + b"9" * 5_000 + b"}",
+        b'\xef\xbb\xbf{"question": "q"}',
+        b'{"question": "a \x00 b"}',
         b"question=q",
     ],
 )
@@ -188,6 +192,18 @@ async def test_malformed_json_is_400_and_says_where(route: str, raw: bytes) -> N
 
     assert "at line 1 column" in body["detail"]
     assert "errors" not in body
+
+
+@pytest.mark.parametrize("route", STARTS)
+@pytest.mark.parametrize("raw", [b"[" * 99_999, b'{"a":' * 50_000, b"[" * 101 + b"]" * 101])
+async def test_a_body_that_is_nested_too_deeply_is_400(route: str, raw: bytes) -> None:
+    assert "100 levels" in (await refusal(route, raw, 400, "too_deep"))["detail"]
+
+
+@pytest.mark.parametrize("route", STARTS)
+@pytest.mark.parametrize("raw", [b"[" * 1_000_000, b'"' * 1_000_000, b"{},1" * 200_000])
+async def test_a_body_of_too_many_values_is_400(route: str, raw: bytes) -> None:
+    assert "100,000" in (await refusal(route, raw, 400, "too_many_values"))["detail"]
 
 
 @pytest.mark.parametrize("route", STARTS)
@@ -296,6 +312,13 @@ async def test_many_errors_are_listed_up_to_a_limit_and_counted() -> None:
 
     assert len(body["errors"]) == 20
     assert "(and 10 more)" in body["detail"]
+
+
+async def test_errors_beyond_counting_are_told_as_a_number() -> None:
+    fields = {f"x{number}": 1 for number in range(20_000)}
+    body = await refusal("voting", {"question": "q", **fields}, 400, "invalid_request")
+
+    assert body["errors"] == [{"path": "$", "message": "20,000 fields do not fit, too many to be listed"}]
 
 
 async def test_what_was_sent_is_not_sent_back() -> None:
