@@ -53,7 +53,7 @@ What it is not: a place to run anything for real.
 It needs Linux or macOS, or Windows with WSL."""
 
 KEEP_ENDED = 10_000
-"""By default; that of as many runs of a few calls takes about half a gigabyte."""
+"""By default: more than a day's work at a desk."""
 
 _ADDRESS = "127.0.0.1"
 _BACKLOG = 1024
