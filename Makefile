@@ -53,6 +53,12 @@ check: $(READY) ## Lint, format and type checks
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 
+.PHONY: connector
+connector: $(READY) ## Make the connector's definition from the API, and its templates
+	@$(BIN)/python -m shared.openapi > connector/apiDefinition.swagger.json.new
+	@mv connector/apiDefinition.swagger.json.new connector/apiDefinition.swagger.json
+	@$(BIN)/python connector/make_templates.py
+
 .PHONY: format
 format: $(READY) ## Format the code and fix what the linter can
 	@$(BIN)/ruff check --fix .

@@ -55,6 +55,9 @@ app.route("recipes/{name}", methods=["POST"])(
     with_client(deferred.client_http_trigger("triggers.recipes:start_recipe"))
 )
 app.route("recipes/{name}/estimate", methods=["POST"])(deferred.http_trigger("triggers.recipes:estimate_recipe"))
+app.route("openapi.json", methods=["GET"])(deferred.http_trigger("triggers.openapi:get_openapi"))
+app.route("swagger.json", methods=["GET"])(deferred.http_trigger("triggers.openapi:get_swagger"))
+app.route("docs", methods=["GET"])(deferred.http_trigger("triggers.openapi:view_docs"))
 
 # Orchestrations
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.sectioning:sectioning"))

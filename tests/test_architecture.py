@@ -14,6 +14,7 @@ import pytest
 from activities import names
 from shared.contracts.run import Pattern
 from shared.deferred import resolved
+from shared.openapi.operations import OPERATIONS
 from tests.architecture import (
     ALLOWED,
     PRODUCTION,
@@ -385,6 +386,9 @@ ROUTES = {
     "view_run": ("GET", "runs/{id}/view"),
     "cancel_run": ("DELETE", "runs/{id}"),
     "redrive_run": ("POST", "runs/{id}/redrive"),
+    "get_openapi": ("GET", "openapi.json"),
+    "get_swagger": ("GET", "swagger.json"),
+    "view_docs": ("GET", "docs"),
 }
 
 
@@ -397,12 +401,21 @@ def test_every_http_function_answers_one_method_on_its_route(loaded_app: dict[st
     assert found == ROUTES
 
 
+def test_the_definitions_have_the_app_s_operations_and_their_levels(loaded_app: dict[str, Any]) -> None:
+    registered = {
+        (name, *map(str, binding["methods"]), binding["route"], "ANONYMOUS" in str(binding["authLevel"]).upper())
+        for name, binding in triggers_of(loaded_app, "httpTrigger").items()
+    }
+
+    assert {(each.function, each.method, each.route, each.anonymous) for each in OPERATIONS} == registered
+
+
 def test_what_starts_nothing_has_no_durable_client(loaded_app: dict[str, Any]) -> None:
     with_client = set(triggers_of(loaded_app, "durableClient")) & set(ROUTES)
 
     assert set(ROUTES) - with_client == {
         "health", "estimate_sectioning", "estimate_voting", "estimate_map_reduce", "estimate_recipe", "list_recipes",
-        "describe_recipe",
+        "describe_recipe", "get_openapi", "get_swagger", "view_docs",
     }  # fmt: skip
 
 

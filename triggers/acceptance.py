@@ -15,7 +15,7 @@ from shared.contracts.run import Pattern, RunAccepted, RunInput
 from shared.run_ids import CHANCE_BYTES, run_id_at
 from triggers.answers import answer, api_root, polling
 from triggers.callbacks import schedule_delivery
-from triggers.idempotency import claimed, fingerprint_of, key_of, make_sure_of
+from triggers.idempotency import appears, claimed, created, fingerprint_of, key_of
 from triggers.results import result_json
 from triggers.waiting import ended_within, wait_of
 
@@ -39,22 +39,24 @@ async def accepted(
         recipe=given.recipe,
         redrive_of=given.redrive.run_id if given.redrive else None,
     )
-    runs = f"{api_root(req, route)}/runs"
-    if key is None:
-        if given.callback is not None:
-            await schedule_delivery(client, ours.run_id, given.callback, f"{runs}/{ours.run_id}")
-        await client.schedule_new_orchestration(pattern, input=given.model_dump(mode="json"), instance_id=ours.run_id)
-        return await _told(client, ours, runs, wait_s)
-    first = await claimed(client, key, ours)
+    first = ours if key is None else await claimed(client, key, ours)
     is_ours = first.run_id == ours.run_id
-    await make_sure_of(client, first, given, runs, ours=is_ours)
-    return await _told(client, first, runs, wait_s, **({} if is_ours else {"Idempotency_Replayed": "true"}))
+    url = f"{api_root(req, route)}/runs/{first.run_id}"
+    if is_ours or not await appears(client, first.run_id):
+        await _start(client, first, given, url)
+    return await _told(client, first, url, wait_s, **({} if is_ours else {"Idempotency_Replayed": "true"}))
+
+
+async def _start(client: DurableFunctionsClient, run: Claim, given: RunInput, url: str) -> None:
+    """Start the run that a claim names; others may be about to do the same."""
+    if given.callback is not None:
+        await schedule_delivery(client, run.run_id, given.callback, url)
+    await created(client, run.pattern, run.run_id, given, only_new=True)
 
 
 async def _told(
-    client: DurableFunctionsClient, run: Claim, runs: str, wait_s: float, **headers: str
+    client: DurableFunctionsClient, run: Claim, url: str, wait_s: float, **headers: str
 ) -> func.HttpResponse:
-    url = f"{runs}/{run.run_id}"
     if wait_s and (ended := await ended_within(client, run.run_id, wait_s)):
         return answer(HTTPStatus.OK, await result_json(client, ended), Location=url, Content_Location=url, **headers)
     body = RunAccepted(

@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 
 from activities.names import CLAIM, claim_instance_id
-from shared.contracts.base import restored
+from shared.contracts.base import Contract, restored
 from shared.contracts.claim import Claim
-from shared.contracts.run import RunInput
 from shared.task_hub import ENDED, status_of
-from triggers.callbacks import schedule_delivery
 from triggers.parameters import header_of, misfit_parameter
 from triggers.problems import FieldError, Problem
 
@@ -29,8 +27,7 @@ if TYPE_CHECKING:
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 APPEARS_WITHIN_S = 5.0
-"""How long the run of another request's claim is waited for, before that request counts as lost, and its run is
-started here."""
+"""How long the run of another request's claim is waited for, before that request counts as lost."""
 FIRST_PAUSE_S = 0.05
 CLAIM_TRIES = 5
 
@@ -73,7 +70,7 @@ async def claimed(client: DurableFunctionsClient, key: str, ours: Claim) -> Clai
     """
     instance = claim_instance_id(key)
     for _ in range(CLAIM_TRIES):
-        await _created(client, CLAIM, instance, ours.model_dump(mode="json"))
+        await created(client, CLAIM, instance, ours)
         state = await client.get_orchestration_state(instance)
         if state is None or state.runtime_status.name in ENDED:
             continue  # it has just come to the end of its time: the next try takes its place
@@ -88,27 +85,17 @@ async def claimed(client: DurableFunctionsClient, key: str, ours: Claim) -> Clai
     )
 
 
-async def make_sure_of(client: DurableFunctionsClient, claim: Claim, given: RunInput, runs: str, *, ours: bool) -> None:
-    """Start the run of a claim, unless it is there; `runs` is the URL under which runs are found.
-
-    Who made the claim starts it. Others do when it does not appear: then the first request was lost in between.
-    """
-    if ours or not await _appears(client, claim.run_id):
-        if given.callback is not None:
-            await schedule_delivery(client, claim.run_id, given.callback, f"{runs}/{claim.run_id}")
-        await _created(client, claim.pattern, claim.run_id, given.model_dump(mode="json"), only_new=True)
-
-
 async def run_claimed_by(client: DurableFunctionsClient, key: str) -> str | None:
     """The run that was started with a key, once it is there; None if there is none, or not any more."""
     state = await client.get_orchestration_state(claim_instance_id(key))
     if state is None or state.runtime_status.name in ENDED:
         return None
     run_id = restored(Claim, json.loads(state.serialized_input or "null")).run_id
-    return run_id if await _appears(client, run_id) else None
+    return run_id if await appears(client, run_id) else None
 
 
-async def _appears(client: DurableFunctionsClient, run_id: str) -> bool:
+async def appears(client: DurableFunctionsClient, run_id: str) -> bool:
+    """Whether the run of another request's claim is there, or comes; else that request was lost in between."""
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + APPEARS_WITHIN_S
     pause_s = FIRST_PAUSE_S
@@ -120,8 +107,8 @@ async def _appears(client: DurableFunctionsClient, run_id: str) -> bool:
     return True
 
 
-async def _created(
-    client: DurableFunctionsClient, name: str, instance: str, given: object, *, only_new: bool = False
+async def created(
+    client: DurableFunctionsClient, name: str, instance: str, given: Contract, *, only_new: bool = False
 ) -> None:
     """Start an orchestration unless one with this id goes on, or, `only_new`, unless there has been one.
 
@@ -132,7 +119,7 @@ async def _created(
     never = pb.OrchestrationIdReusePolicy(replaceableStatus=[pb.ORCHESTRATION_STATUS_CANCELED])
     try:
         await client.schedule_new_orchestration(
-            name, input=given, instance_id=instance, reuse_id_policy=never if only_new else None
+            name, input=given.model_dump(mode="json"), instance_id=instance, reuse_id_policy=never if only_new else None
         )
     except Exception as exc:
         if status_of(exc) != "ALREADY_EXISTS":

@@ -20,7 +20,7 @@ FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
 PAUSE_GROWTH = 1.5
 
-_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,20})?", re.ASCII)
 
 
 def wait_of(req: func.HttpRequest) -> float:

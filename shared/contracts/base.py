@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
@@ -50,17 +51,25 @@ def misfit(path: str, message: str) -> PydanticCustomError:
     return PydanticCustomError("misfit", "{message}", {"path": path, "message": message})
 
 
-def by_name(field: str) -> BeforeValidator:
-    """Lets a caller write an object whose other fields have defaults as its `field` alone."""
+@dataclass(frozen=True, slots=True)
+class SpelledOut:
+    """From what may be the value of an object's `field` alone to the object."""
 
-    def spelled_out(value: object) -> object:
+    field: str
+
+    def __call__(self, value: object) -> object:
+        """The object."""
         if isinstance(value, str):
-            return {field: value}
+            return {self.field: value}
         if not isinstance(value, dict | Contract):
-            raise PydanticCustomError("by_name", "give its name, or an object with its {field}", {"field": repr(field)})
+            named = {"field": repr(self.field)}
+            raise PydanticCustomError("by_name", "give its name, or an object with its {field}", named)
         return cast(object, value)
 
-    return BeforeValidator(spelled_out)
+
+def by_name(field: str) -> BeforeValidator:
+    """Lets a caller write an object whose other fields have defaults as its `field` alone."""
+    return BeforeValidator(SpelledOut(field))
 
 
 def repeated(names: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from activities.names import AGENT_ATTEMPT
+from activities.names import AGENT_ATTEMPT, children_prefix
 from local_host.offline.faults import DIRECTED_KINDS
 from tests.end_to_end.conftest import APP_DIR, JSON, Chorus, running_chorus
 
@@ -83,9 +83,10 @@ async def history_of(chorus: Chorus, run_id: str) -> str:
     """All that the task hub holds of a run and its calls: inputs, outputs, errors, and every event."""
     root = f"{chorus.base_url}/runtime/webhooks/durabletask/instances"
     shown = {"showHistory": "true", "showHistoryOutput": "true", "showInput": "true"}
-    listed: list[JSON] = json.loads(
-        (await text_of(chorus, "GET", root, params={"instanceIdPrefix": run_id})).partition("\n\n")[2]
-    )
+    listed: list[JSON] = []
+    for prefix in (run_id, children_prefix(run_id)):
+        answered = await text_of(chorus, "GET", root, params={"instanceIdPrefix": prefix})
+        listed += json.loads(answered.partition("\n\n")[2])
     ids = [instance["instanceId"] for instance in listed]
     assert any(instance["name"] == AGENT_ATTEMPT for instance in listed)
     return "\n".join([await text_of(chorus, "GET", f"{root}/{each}", params=shown) for each in ids])

@@ -36,7 +36,7 @@ def test_each_workflow_has_its_template() -> None:
 
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_each_template_is_written_as_it_would_be_now(name: str) -> None:
-    assert (TEMPLATES / name).read_text("utf-8") == text_of(ALL[name]), "run `python connector/make_templates.py`"
+    assert (TEMPLATES / name).read_text("utf-8") == text_of(ALL[name]), "run `make connector`"
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from shared.callbacks.sealing import opened
 from shared.contracts.callback import MAX_CALLBACK_URL_CHARS, Callback
 from tests.shared.callbacks.given import SECRET, SIGNATURE, URL, settings
 from tests.triggers.handlers import ask
+from tests.triggers.hub import Hub, keyed
 from tests.triggers.requests import (
     HOST,
     JSON,
@@ -27,6 +29,7 @@ from tests.triggers.requests import (
 from tests.triggers.requests import run_input as given_of
 from tests.triggers.test_start import BODIES, ESTIMATES, STARTS
 from triggers.callbacks import schedule_delivery
+from triggers.runs import start_sectioning
 
 REPORT = {
     "state": "delivering", "attempts": 2, "last_status": 503, "last_error": "the receiver answered 503",
@@ -64,6 +67,17 @@ async def test_a_delivery_is_started_before_the_run_and_neither_holds_the_url(ro
     assert given["callback"]["host"] == "hooks.example.com"
     assert SIGNATURE not in json.dumps(client.started) + answer.get_body().decode()
     assert "callback_url" not in run["request"]
+
+
+async def test_re_sends_with_a_key_deliver_the_callback_of_one_run() -> None:
+    hub = Hub.of()
+
+    answers = await asyncio.gather(
+        *(start_sectioning(keyed("a-key", with_callback("sectioning")), hub) for _ in range(5))
+    )
+
+    [run_id] = {json_of(answer)["id"] for answer in answers}
+    assert [state.instance_id for state in hub.created if state.name == "delivery"] == [f"~callback:{run_id}"]
 
 
 @pytest.mark.parametrize("route", STARTS)
