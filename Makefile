@@ -69,7 +69,7 @@ format: $(READY) ## Format the code and fix what the linter can
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(READY) $(NODE_READY) ## Measure cold start, host start, overhead, workers, the window, the tail, votes, reductions and scale
+bench: $(READY) $(NODE_READY) ## Measure cold start, host start, overhead, workers, the window, the tail, votes, reductions, scale and load
 	@$(BIN)/python benchmarks/cold_start.py
 	@$(BIN)/python benchmarks/host_start.py
 	@$(BIN)/python benchmarks/overhead.py
@@ -79,6 +79,7 @@ bench: $(READY) $(NODE_READY) ## Measure cold start, host start, overhead, worke
 	@$(BIN)/python benchmarks/voting_cost.py
 	@$(BIN)/python benchmarks/reduction.py
 	@$(BIN)/python benchmarks/scale.py
+	@$(BIN)/python benchmarks/api_load.py
 
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready

@@ -12,6 +12,7 @@ import azure.functions as func
 
 from shared import deferred
 from shared.errors import SettingsError
+from shared.kept_client import with_kept_client
 from shared.recipes.folder import folder_of
 from shared.settings import load_callback_settings, load_model_settings, load_storage_settings
 
@@ -20,8 +21,13 @@ from shared.settings import load_callback_settings, load_model_settings, load_st
 os.environ["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] = "1"
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
-with_client = app.durable_client_input(client_name="client")
 with_client_config: Callable[..., Any] = cast(Any, app).generic_input_binding(arg_name="client", type="durableClient")
+
+
+def with_client(function: Callable[..., Any]) -> Any:
+    """Bind the durable client of the process as `client`; of an activity before its trigger."""
+    return with_client_config(with_kept_client(function))
+
 
 # HTTP
 app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)(
@@ -64,7 +70,7 @@ app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.claim:
 
 # Activities
 with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.call_agent:call_agent")))
-with_client(app.activity_trigger("given")(deferred.client_activity("activities.stop_calls:stop_calls")))
+app.activity_trigger("given")(with_client(deferred.client_activity("activities.stop_calls:stop_calls")))
 app.activity_trigger("given")(deferred.activity("activities.plan_documents:plan_documents"))
 app.activity_trigger("given")(deferred.activity("activities.open_page:open_page"))
 with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.read_documents:read_documents")))
@@ -74,9 +80,9 @@ app.activity_trigger("given")(deferred.activity("activities.take_over:take_over"
 app.activity_trigger("given")(deferred.activity("activities.plan_level:plan_level"))
 with_client_config(app.activity_trigger("given")(deferred.client_activity("activities.reduce_parts:reduce_parts")))
 app.activity_trigger("given")(deferred.activity("activities.join_outputs:join_outputs"))
-with_client(app.activity_trigger("given")(deferred.client_activity("activities.announce_end:announce_end")))
-with_client(app.activity_trigger("given")(deferred.client_activity("activities.look_for_end:look_for_end")))
-with_client(app.activity_trigger("given")(deferred.client_activity("activities.deliver_result:deliver_result")))
+app.activity_trigger("given")(with_client(deferred.client_activity("activities.announce_end:announce_end")))
+app.activity_trigger("given")(with_client(deferred.client_activity("activities.look_for_end:look_for_end")))
+app.activity_trigger("given")(with_client(deferred.client_activity("activities.deliver_result:deliver_result")))
 
 # At INFO the clients of other services log each request with its URL, at DEBUG the prompts in it.
 for library in ("azure.core", "azure.identity", "azure.storage", "httpx", "httpx2", "openai"):

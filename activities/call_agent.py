@@ -21,8 +21,7 @@ from shared.settings import ModelSettings, load_model_settings
 async def call_agent(call: dict[str, Any], client: str) -> dict[str, Any]:
     """Make one attempt. Takes an `AgentCall`, returns an `AgentReply`; never raises for a failure of the agent.
 
-    `client` is the configuration of a durable client: to open one costs more than all the rest of a quick call, so
-    only a call that takes long does.
+    `client` is the configuration of a durable client, which only a call that takes long needs.
     """
     given = restored(AgentCall, call)
     try:

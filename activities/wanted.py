@@ -10,6 +10,7 @@ from activities.in_flight import IN_FLIGHT, CallGivenUpError
 from activities.names import CALL_GIVEN_UP
 from shared.contracts.branch import BranchError
 from shared.fault_place import place_of
+from shared.kept_client import kept_client
 from shared.task_hub import ENDED, is_unreachable
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ async def while_wanted[T](client: str, run_id: str, instance: str, work: Awaitab
     """What `work` comes to for the orchestration `instance` of a run; `CallGivenUpError` once nobody waits for it.
 
     `call` is its id among the calls in flight, if the orchestration waits for several. `client` is the configuration
-    of a durable client: to open one costs more than all the rest of a quick call, so only a call that takes long does.
+    of a durable client, which only a call that takes long needs.
     """
     return await IN_FLIGHT.answer(call or instance, work, lambda: is_wanted(client, run_id, instance))
 
@@ -37,17 +38,13 @@ async def is_wanted(client: str, run_id: str, instance: str) -> bool:
 
     The run is asked too because telling its calls to stop takes a free place for another activity.
     """
-    from azure.durable_functions import DurableFunctionsClient
-
-    durable = DurableFunctionsClient(client)
+    durable = kept_client(client)
     try:
         return await goes_on(durable, run_id) and await goes_on(durable, instance)
     except Exception as exc:  # noqa: BLE001 - a call in doubt goes on
         if not is_unreachable(exc):
             LOG.warning("Could not ask whether %r still waits for its call: %s", instance, place_of(exc))
         return True
-    finally:
-        await durable.close()
 
 
 async def goes_on(client: DurableFunctionsClient, instance: str) -> bool:

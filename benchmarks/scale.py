@@ -21,11 +21,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 from figures import Figures, table, verdict
+from processes import MIB, cpu_s, peak_bytes
 
 SIZES = (100, 1_000, 10_000)
 MAX_CONCURRENCY = 100
@@ -35,7 +35,6 @@ LIMIT_S = 1_800.0
 LINES_A_BLOB = 1_000
 SOURCE, SINK = "documents", "results"
 RUNNING = 202
-MIB = 1_048_576
 PLACES = ("the paint shop", "the press line", "hall 3", "the cold store", "the loading dock", "the boiler house")
 CAUSES = ("a worn bearing", "a tripped breaker", "a leaking seal", "a misread sensor", "a jammed conveyor")
 
@@ -198,18 +197,6 @@ def fetched(url: str, body: Any = None, method: str | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     with urlopen(Request(url, data, {"Content-Type": "application/json"}, method=method), timeout=120) as answer:
         return json.loads(answer.read() or b"null")
-
-
-def cpu_s(pid: int) -> float:
-    """The CPU time that a process has taken."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def peak_bytes(pid: int) -> int:
-    """The most memory that a process has had."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return 1_024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
 
 @contextmanager

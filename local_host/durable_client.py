@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from urllib.parse import quote
 
 _UNLIMITED = 2**31 - 1
 
 
+@lru_cache(maxsize=16)
 def durable_client_config(engine_address: str, base_url: str, task_hub: str) -> str:
     """Return the JSON text from which the SDK makes a durable client.
 

@@ -1,8 +1,8 @@
 """`LocalEngine`: the SDK's in-memory engine, with what a real app would trip over put right.
 
 The engine is `durabletask.testing.in_memory_backend`. This module and its parts, `client_calls` (who may be told
-something), `queries` (lists of instances), `lineage` (parents, children, executions) and `entity_rules` (entities),
-override single steps of it; each override says what the base does.
+something), `queries` (lists of instances), `lineage` (parents, children, executions), `retention` (what has ended)
+and `entity_rules` (entities), override single steps of it; each override says what the base does.
 All of them run under the engine's one re-entrant lock.
 """
 
@@ -25,9 +25,9 @@ from durabletask.testing.in_memory_backend import ActivityWorkItem, Orchestratio
 from local_host.client_calls import ClientCalls
 from local_host.direct_call import DirectCall, EngineRefusedError
 from local_host.entity_rules import EntityRules
-from local_host.lineage import Lineage
 from local_host.queries import Queries
-from local_host.timers import TimerQueue
+from local_host.retention import Retention
+from local_host.timers import Timer, TimerQueue
 
 _LOGGER = logging.getLogger(__name__)
 # Every client that waits for an orchestration holds one thread; the pool starts them as they are needed.
@@ -41,14 +41,17 @@ _ENDED = (
 )
 
 
-class LocalEngine(ClientCalls, Queries, Lineage, EntityRules):
-    """The engine of the local host: all state in memory, served over gRPC and by direct calls."""
+class LocalEngine(ClientCalls, Queries, Retention, EntityRules):
+    """The engine of the local host: all state in memory, served over gRPC and by direct calls.
 
-    def __init__(self) -> None:
-        super().__init__(max_history_size=sys.maxsize, port=0)
+    Of what has ended it keeps the last `keep_ended` orchestrations with their children; None keeps all.
+    """
+
+    def __init__(self, *, keep_ended: int | None = None) -> None:
+        super().__init__(max_history_size=sys.maxsize, port=0, keep_ended=keep_ended)
         self._pool: ThreadPoolExecutor | None = None
         self._timers = TimerQueue()
-        self._armed_timers: set[tuple[str, int, int]] = set()
+        self._armed_timers: dict[tuple[str, int, int], Timer] = {}
         self._not_yet_started: set[str] = set()
         self._wanted: set[str] = set()
         self._late_events: dict[str, list[pb.HistoryEvent]] = {}
@@ -167,9 +170,10 @@ class LocalEngine(ClientCalls, Queries, Lineage, EntityRules):
     def CompleteActivityTask(
         self, request: pb.ActivityResponse, context: grpc.ServicerContext
     ) -> pb.CompleteTaskResponse:
-        """Take an activity's result, unless an earlier execution of the instance had asked for it."""
+        """Take an activity's result, unless an earlier execution of the instance had asked for it, or it is gone."""
         with self._lock:
-            if int(request.completionToken or sys.maxsize) < self._execution(request.instanceId):
+            is_stale = int(request.completionToken or sys.maxsize) < self._execution(request.instanceId)
+            if is_stale or request.instanceId not in self._instances:
                 return pb.CompleteTaskResponse()
             return super().CompleteActivityTask(request, context)
 
@@ -186,6 +190,7 @@ class LocalEngine(ClientCalls, Queries, Lineage, EntityRules):
 
     @override
     def _ended(self, instance: OrchestrationInstance) -> None:
+        self._disarm_timers_of(instance)
         super()._ended(instance)
         self._release_locks_of(instance.instance_id)
 
@@ -269,13 +274,29 @@ class LocalEngine(ClientCalls, Queries, Lineage, EntityRules):
     def _arm_timer(self, instance_id: str, timer_id: int, fire_at: datetime) -> None:
         timer = (instance_id, self._execution(instance_id), timer_id)
         if timer not in self._armed_timers:
-            self._armed_timers.add(timer)
-            self._timers.call_at(fire_at, lambda: self._fire_timer(timer, fire_at))
+            self._armed_timers[timer] = self._timers.call_at(fire_at, lambda: self._fire_timer(timer, fire_at))
+
+    def _disarm_timers_of(self, instance: OrchestrationInstance) -> None:
+        """Drop the timers that nobody will hear: the deadline of a run that has ended may be an hour away."""
+        execution = self._execution(instance.instance_id)
+        for event in instance.history:
+            if event.HasField("timerCreated"):
+                timer = self._armed_timers.pop((instance.instance_id, execution, event.eventId), None)
+                if timer is not None:
+                    self._timers.cancel(timer)
+
+    @override
+    def _process_complete_orchestration_action(
+        self, instance: OrchestrationInstance, complete_action: pb.CompleteOrchestrationAction
+    ) -> None:
+        """Complete, or continue as new; the base keeps the timers of the execution that is over."""
+        self._disarm_timers_of(instance)
+        super()._process_complete_orchestration_action(instance, complete_action)
 
     def _fire_timer(self, timer: tuple[str, int, int], fire_at: datetime) -> None:
         instance_id, execution, timer_id = timer
         with self._lock:
-            self._armed_timers.discard(timer)
+            self._armed_timers.pop(timer, None)
             instance = self._instances.get(instance_id)
             if instance is None or self._execution(instance_id) != execution:
                 return

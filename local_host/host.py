@@ -31,19 +31,27 @@ class Host:
     """Serves one app. `stop` takes down whatever `start` got to set up, in the reverse order, and the workers."""
 
     def __init__(
-        self, app_dir: Path, settings: HostSettings, workers: WorkerPool, base_url: str, started: float
+        self,
+        app_dir: Path,
+        settings: HostSettings,
+        workers: WorkerPool,
+        base_url: str,
+        *,
+        started: float,
+        keep_ended: int | None = None,
     ) -> None:
         self._app_dir = app_dir
         self._workers = workers
         self._settings = settings
         self._base_url = base_url
         self._started = started
+        self._keep_ended = keep_ended
         self._timers: TimerTriggers | None = None
         self._stops: list[Callable[[], Awaitable[object]]] = []
 
     async def start(self, listener: socket) -> list[str]:
         """Load the app and serve it on the bound socket; return the lines that list its functions."""
-        engine = LocalEngine()
+        engine = LocalEngine(keep_ended=self._keep_ended)
         address = engine.start()
         # The engine stops after the workers: functions that they cut off would fail without it, and say so.
         self._stops += [lambda: asyncio.to_thread(engine.stop), self._workers.close]

@@ -41,7 +41,8 @@ Work that ends its worker again and again runs apart from all other work, and fa
 With several workers each has the app's module variables for itself.
 
 What it is not: a place to run anything for real.
-  * All orchestrations and entities are lost when it stops.
+  * All orchestrations and entities are lost when it stops, and it forgets old ones that have ended
+    (--keep-ended). Azure keeps them until somebody purges them.
   * It checks no keys: every route is open, whatever its authorization level (as with Core Tools).
   * It runs HTTP, timer and durable triggers. Functions with others (queues, blobs, Event Hubs,
     Service Bus, Cosmos DB, ...) are listed and not run, functions with other inputs are in error,
@@ -50,6 +51,9 @@ What it is not: a place to run anything for real.
   * It streams neither requests nor responses: both are held in memory, a body up to 100 MB.
   * It answers HEAD wherever GET is routed; the real host wants HEAD among the methods.
 It needs Linux or macOS, or Windows with WSL."""
+
+KEEP_ENDED = 10_000
+"""By default: more than a day's work at a desk."""
 
 _ADDRESS = "127.0.0.1"
 _BACKLOG = 1024
@@ -89,6 +93,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"worker processes that run the app, 1 to {MOST_WORKERS} (default: {WORKERS_SETTING}, else 1)",
     )
+    parser.add_argument(
+        "--keep-ended",
+        type=_count,
+        default=KEEP_ENDED,
+        metavar="N",
+        help="keep the last N orchestrations that have ended, with their children; older ones are "
+        "forgotten, as if they had been purged (default: %(default)s)",
+    )
     parser.add_argument("--verbose", action="store_true", help="also show what the libraries log")
 
 
@@ -115,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
             _prepare_environment(app_dir, listener.getsockname()[1])
             stack.callback(workers.kill)
             workers.begin(str(app_dir))
-            code = asyncio.run(_serve(app_dir, settings, workers, listener, args.started))
+            code = asyncio.run(_serve(args, app_dir, settings, workers, listener))
     except (SettingsError, OfflineModelError, _PortError) as error:
         print(f"The local host cannot start: {error}", file=sys.stderr)
     except AppLoadError as error:
@@ -130,6 +142,12 @@ def _worker_count(text: str) -> int:
         return parse_worker_count(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
 
 
 class _PortError(Exception):
@@ -180,13 +198,14 @@ def _use_azurite(stack: contextlib.ExitStack, *, with_samples: bool) -> None:
 
 
 async def _serve(
-    app_dir: Path, settings: HostSettings, workers: WorkerPool, listener: socket.socket, started: float
+    args: argparse.Namespace, app_dir: Path, settings: HostSettings, workers: WorkerPool, listener: socket.socket
 ) -> int:
     stop = _stop_event()  # before the import, which takes as long as a worker needs to load its app
     from local_host.host import Host
 
     port = listener.getsockname()[1]
-    host = Host(app_dir, settings, workers, f"http://localhost:{port}", started)
+    base_url = f"http://localhost:{port}"
+    host = Host(app_dir, settings, workers, base_url, started=args.started, keep_ended=args.keep_ended)
     starting = asyncio.create_task(host.start(listener))
     stopping = asyncio.create_task(stop.wait())
     gone = asyncio.create_task(workers.gone())
@@ -196,7 +215,7 @@ async def _serve(
             for line in starting.result():
                 print(line)
             print(f"Worker processes: {', '.join(map(str, workers.pids))}")
-            print(f"Host ready in {time.monotonic() - started:.1f} s: http://localhost:{port}", flush=True)
+            print(f"Host ready in {time.monotonic() - args.started:.1f} s: http://localhost:{port}", flush=True)
             host.start_timers()
             await asyncio.wait({stopping, gone}, return_when=asyncio.FIRST_COMPLETED)
         if gone.done() and not stopping.done():

@@ -287,3 +287,10 @@ def test_a_command_whose_stop_hangs_ends_after_whoever_started_it(tmp_path):
         [sys.executable, "-c", code], check=False, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30
     )
     assert (ended.returncode, ended.stdout) == (1, b"told\n")
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "many"])
+def test_a_host_that_keeps_nothing_of_what_has_ended_is_refused(capsys, count):
+    with pytest.raises(SystemExit, match="2"):
+        main(["start", "--keep-ended", count])
+    assert "whole number from 1 on" in capsys.readouterr().err
