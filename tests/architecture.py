@@ -19,7 +19,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     "triggers": (
         "triggers", "shared.contracts", "shared.settings", "shared.errors", "shared.task_hub",
         "shared.backoff", "shared.branching", "shared.estimation", "shared.stored_estimation", "shared.recipes",
-        "shared.callbacks", "shared.fault_place", "shared.openapi", "shared.run_ids", "activities.names",
+        "shared.callbacks", "shared.fault_place", "shared.openapi", "shared.run_ids", "shared.version", "activities.names",
         "activities.storage",
     ),
     "orchestrators": (
