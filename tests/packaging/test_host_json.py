@@ -16,7 +16,7 @@ from shared.contracts.policy import RunPolicy
 from tests.packaging.checkout import ROOT
 
 URL = "https://json.schemastore.org/host.json"
-HOST_FILES = sorted(ROOT.glob("host*.json"))
+HOST_FILES = sorted([*ROOT.glob("host*.json"), *ROOT.glob("infra/host*.json")])
 
 NEWER: dict[str, dict[str, Any]] = {
     "extensions.durableTask.maxConcurrentEntityFunctions": {"type": "integer", "minimum": 1},
