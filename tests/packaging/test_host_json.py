@@ -18,12 +18,19 @@ from tests.packaging.checkout import ROOT
 URL = "https://json.schemastore.org/host.json"
 HOST_FILES = sorted([*ROOT.glob("host*.json"), *ROOT.glob("infra/host*.json")])
 
+DURABLE = "extensions.durableTask"
 NEWER: dict[str, dict[str, Any]] = {
-    "extensions.durableTask.maxConcurrentEntityFunctions": {"type": "integer", "minimum": 1},
-    "extensions.durableTask.overridableExistingInstanceStates": {"enum": ["NonRunningStates", "AnyState"]},
-    "extensions.durableTask.storageProvider.type": {"enum": ["AzureStorage", "azureManaged"]},
+    "telemetryMode": {"enum": ["OpenTelemetry"]},
+    f"{DURABLE}.defaultVersion": {"type": "string", "minLength": 1},
+    f"{DURABLE}.maxConcurrentEntityFunctions": {"type": "integer", "minimum": 1},
+    f"{DURABLE}.overridableExistingInstanceStates": {"enum": ["NonRunningStates", "AnyState"]},
+    f"{DURABLE}.storageProvider.type": {"enum": ["AzureStorage", "azureManaged"]},
+    f"{DURABLE}.tracing.distributedTracingEnabled": {"type": "boolean"},
+    f"{DURABLE}.tracing.version": {"enum": ["None", "V1", "V2"]},
+    f"{DURABLE}.versionFailureStrategy": {"enum": ["Reject", "Fail"]},
+    f"{DURABLE}.versionMatchStrategy": {"enum": ["None", "Strict", "CurrentOrOlder"]},
 }
-"""What SchemaStore's schema does not have (nor has since); the values are from Microsoft Learn's page of host.json."""
+"""What SchemaStore's schema does not have; the values are from Microsoft Learn's pages of host.json and of Durable Functions."""
 
 
 def public_schema() -> dict[str, Any]:

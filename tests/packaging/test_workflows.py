@@ -58,6 +58,18 @@ def test_each_file_fits_the_public_schema(schema: str, paths: list[Path]) -> Non
     assert done.returncode == 0, done.stdout
 
 
+def test_an_audit_of_the_workflows_finds_nothing() -> None:
+    zizmor = str(Path(sys.executable).with_name("zizmor"))
+    done = subprocess.run(
+        [zizmor, "--offline", "--no-progress", "--min-severity", "medium", str(GITHUB)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+
+
 @BY_NAME
 def test_each_target_that_a_workflow_makes_is_in_the_makefile(path: Path) -> None:
     assert set(re.findall(r"\bmake ([\w-]+)", commands_of(path))) <= MAKEFILE_TARGETS
