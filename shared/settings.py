@@ -311,7 +311,7 @@ MOST_RETENTION_DAYS = 3_650
 
 
 def load_retention_days(env: Mapping[str, str]) -> int | None:
-    """After how many days an ended run is purged; None, which is the default, for never. Raise SettingsError if wrong."""
+    """After how many days ended runs are purged; None, the default, for never. Raise SettingsError if it is wrong."""
     value = env.get(CHORUS_RETENTION_DAYS, "").strip()
     if not value:
         return None
