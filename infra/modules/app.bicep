@@ -170,6 +170,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
       APPLICATIONINSIGHTS_CONNECTION_STRING: insightsAddress
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
       PYTHON_ENABLE_INIT_INDEXING: '1'
+      PYTHON_ENABLE_OPENTELEMETRY: 'true'
       // DefaultAzureCredential asks this identity and tries nothing else.
       AZURE_CLIENT_ID: identityClientId
       AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential'
