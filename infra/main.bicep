@@ -55,10 +55,10 @@ param modelApi string = 'responses'
 
 // Documents and results
 
-@description('Containers from which runs may read documents, separated by commas; empty for none. They are made.')
+@description('Containers from which runs may read documents, separated by commas; a comma alone for none. They are made.')
 param sourceContainers string = 'documents'
 
-@description('Containers into which runs may write results, separated by commas; empty for none. The first is the default. They are made.')
+@description('Containers into which runs may write results, separated by commas; a comma alone for none. The first is the default. They are made.')
 param sinkContainers string = 'results'
 
 @minValue(1)

@@ -112,7 +112,7 @@ def leaks_of_secure_parameters(template: Template) -> list[str]:
 
 
 def is_kept(node: Any, param: Declaration) -> bool:
-    """Whether this use of a secret shows it to nobody: `empty(…)`, a secret of a vault, a secure parameter of a module."""
+    """Whether this use of a secret shows it to nobody: `empty(…)`, a vault's secret, a module's secure parameter."""
     parent = node.parent
     if parent.type == "parameter_declaration" or (parent.type == "object_property" and parent.children[0] == node):
         return True
