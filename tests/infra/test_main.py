@@ -131,7 +131,7 @@ def test_the_variant_of_host_json_differs_in_where_the_task_hub_is_and_in_nothin
     provider = variant["extensions"]["durableTask"]["storageProvider"]
     assert provider == {"type": "azureManaged", "connectionStringName": "DURABLE_TASK_SCHEDULER_CONNECTION_STRING"}
     variant["extensions"]["durableTask"]["storageProvider"] = HOST["extensions"]["durableTask"]["storageProvider"]
-    assert variant == HOST, "make the same change in infra/host.scheduler.json"
+    assert variant == HOST, "python -m tests.infra.host_variant writes it"
 
 
 def test_the_task_hub_of_the_scheduler_is_the_one_that_the_host_asks_for() -> None:
