@@ -152,9 +152,12 @@ def test_azd_is_told_where_the_templates_are_and_that_this_is_a_function_app_in_
     assert (service["project"], service["language"], service["host"]) == (".", "py", "function")
     for hook in service["hooks"].values():
         for system in hook.values():
-            script = ROOT / system["run"].split()[0]
-            assert script.is_file()
-            assert script.suffix == ".ps1" or script.stat().st_mode & 0o111
+            assert (ROOT / re.sub(r"^(sh|\./) ?", "", system["run"]).split()[0]).is_file()
+        assert hook["posix"]["run"].split()[-1] == hook["windows"]["run"].split()[-1]
+    assert {name: hook["posix"]["run"].split()[-1] for name, hook in service["hooks"].items()} == {
+        "prepackage": "put",
+        "postpackage": "back",
+    }
 
 
 def packaged(folder: Path, action: str, backend: str | None) -> dict[str, str]:

@@ -48,6 +48,7 @@ def test_a_template_keeps_our_rules(rule: Callable[[Template], list[str]], templ
         (secrets_shown, "var k = vault.getSecret('x')"),
         (secrets_shown, "var c = listConnectionStrings(x.id, '2024-01-01')"),
         (secrets_shown, "output k string = insights.properties.InstrumentationKey"),
+        (secrets_shown, "output k string = hub.properties.connectionString"),
         (secrets_shown, "var s = 'DefaultEndpointsProtocol=https;AccountName=a;AccountKey=${k}'"),
         (secrets_shown, "var s = 'https://a.blob.core.windows.net/c?sv=1&sig=abc'"),
         (secrets_shown, "param callbackSecret string"),

@@ -157,6 +157,16 @@ def test_what_connects_to_a_service_is_an_address_and_the_identity() -> None:
         assert values[name] == Code("identityClientId")
 
 
+def test_only_two_settings_sound_like_connection_strings_and_neither_has_a_key() -> None:
+    assert {name for name in PROVIDED if "CONNECTION" in name} == {
+        "APPLICATIONINSIGHTS_CONNECTION_STRING",
+        "DURABLE_TASK_SCHEDULER_CONNECTION_STRING",
+    }
+    address = read(INFRA / "modules" / "scheduler.bicep").named("address").value_node
+    assert address is not None
+    assert re.sub(r"\$\{[^}]+\}", "…", value_of(address)) == "Endpoint=…;Authentication=ManagedIdentity;ClientID=…"
+
+
 def test_the_callback_secret_is_a_reference_into_the_vault() -> None:
     text = text_of(PROVIDED_NODE)
     assert "CHORUS_CALLBACK_SECRET: '@Microsoft.KeyVault(SecretUri=${callbackSecretAddress})'" in text
