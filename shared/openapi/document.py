@@ -13,10 +13,10 @@ from shared.openapi.operation import Answer, Header, Operation, Parameter
 from shared.openapi.operations import CALLBACKS, OPERATIONS, TAGS
 from shared.openapi.problems import PROBLEMS
 from shared.openapi.schemas import REFERENCE, schemas_of
+from shared.version import VERSION
 
 Document = dict[str, Any]
 
-VERSION = "0.1.0"
 TITLE = "Chorus"
 SUMMARY = "LLM agents in parallel, durably, as a serverless API."
 DESCRIPTION = (
