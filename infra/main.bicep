@@ -86,6 +86,13 @@ param callbackSecret string = ''
 @description('Hosts that callbacks may go to, separated by commas, such as hooks.example.com,*.logic.azure.com.')
 param callbackHosts string = ''
 
+// Runs
+
+@minValue(0)
+@maxValue(3650)
+@description('Days after which ended runs are purged from the task hub, prompts and answers included: 3 or more; 0 for never. Large payloads need a lifecycle rule beside it, see docs/operations.md.')
+param runRetentionDays int = 0
+
 // Durable Functions
 
 @allowed([
@@ -391,6 +398,7 @@ module app 'modules/app.bicep' = {
     sinkContainers: sinks
     callbackSecretAddress: sendsCallbacks ? secrets!.outputs.callbackSecretAddress : ''
     callbackHosts: hosts
+    runRetentionDays: runRetentionDays
     schedulerAddress: usesScheduler ? scheduler!.outputs.address : ''
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount

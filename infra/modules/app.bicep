@@ -51,6 +51,9 @@ param callbackSecretAddress string
 @description('Hosts that callbacks may go to.')
 param callbackHosts string[]
 
+@description('Days after which ended runs are purged from the task hub; 0 for never.')
+param runRetentionDays int
+
 @description('How the app reaches the Durable Task Scheduler; empty for Azure Storage.')
 param schedulerAddress string
 
@@ -180,6 +183,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
       CHORUS_STORAGE: documentsUrl
       CHORUS_SOURCE_CONTAINERS: join(sourceContainers, ',')
       CHORUS_SINK_CONTAINERS: join(sinkContainers, ',')
+      CHORUS_RETENTION_DAYS: runRetentionDays == 0 ? '' : '${runRetentionDays}'
     },
     empty(callbackSecretAddress) ? {} : {
       CHORUS_CALLBACK_SECRET: '@Microsoft.KeyVault(SecretUri=${callbackSecretAddress})'

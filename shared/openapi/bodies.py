@@ -57,6 +57,7 @@ class HealthReport(Contract):
     model: ModelReport | None = None
     storage: StorageReport | None = None
     callbacks: CallbackReport | None = None
+    retention_days: int | None = None
 
 
 class ProblemField(Contract):

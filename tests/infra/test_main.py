@@ -101,6 +101,7 @@ def test_the_name_of_a_setting_means_the_same_in_azd_and_in_the_app() -> None:
         "CHORUS_SINK_CONTAINERS": "sinkContainers",
         "CHORUS_CALLBACK_SECRET": "callbackSecret",
         "CHORUS_CALLBACK_HOSTS": "callbackHosts",
+        "CHORUS_RETENTION_DAYS": "runRetentionDays",
     }
     assert MAIN.named("modelApi").decorators["allowed"] == [["responses", "chat_completions"]]
 
