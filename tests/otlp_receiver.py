@@ -29,7 +29,7 @@ class ToldSpan:
 
 @dataclass
 class OtlpReceiver:
-    """`spans`, `points` (by the metric's name, the newest of each set of attributes), `logs`, and all bytes as `raw`."""
+    """`spans`, `points` (by the metric's name, the newest of each set of attributes), `logs`, and `raw` bytes."""
 
     spans: list[ToldSpan] = field(default_factory=list)
     points: dict[str, dict[frozenset[tuple[str, Any]], float]] = field(default_factory=dict)

@@ -116,3 +116,18 @@ async def test_neither_prompts_nor_answers_nor_keys_are_told(chorus: Chorus, rec
 
     for secret in (PROMPT, KEY, "The service was down", result["outcomes"][0]["output"]):
         assert secret.encode() not in receiver.raw
+
+
+async def test_the_trace_of_who_starts_a_run_goes_on_through_the_host(chorus: Chorus, receiver: OtlpReceiver) -> None:
+    trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    headers = {"traceparent": f"00-{trace_id}-{span_id}-01"}
+    async with chorus.session.post(f"{chorus.base_url}/api/sectioning", json=sections(), headers=headers) as answer:
+        accepted = await answer.json()
+    result = await chorus.result(accepted["id"])
+    receiver.wait_until(lambda: len(receiver.of_run(result["id"])) >= 1 + 2 * 5)
+
+    spans = receiver.of_run(result["id"])
+    assert {span.trace_id for span in spans} == {trace_id}
+    outermost = Counter(span.name for span in spans if span.parent_id == span_id)
+    assert outermost["invoke_workflow sectioning"] == 1
+    assert outermost.total() == 1 + 5
