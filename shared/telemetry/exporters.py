@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.errors import SettingsError
+from shared.settings import APPLICATIONINSIGHTS_CONNECTION_STRING
+
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs.export import LogRecordExporter
     from opentelemetry.sdk.metrics.export import MetricExporter
@@ -37,18 +40,25 @@ def exporters_for(settings: TelemetrySettings) -> list[Exporters]:
 
 
 def to_azure_monitor(connection_string: str) -> Exporters:
-    """Those of Application Insights. What cannot be sent is not kept on the disk of an instance that may soon end."""
+    """Those of Application Insights; raise SettingsError if that is no connection string.
+
+    What cannot be sent is not kept on the disk of an instance that may soon end.
+    """
     from azure.monitor.opentelemetry.exporter import (
         AzureMonitorLogExporter,
         AzureMonitorMetricExporter,
         AzureMonitorTraceExporter,
     )
 
-    return Exporters(
-        AzureMonitorTraceExporter(connection_string=connection_string, disable_offline_storage=True),
-        AzureMonitorMetricExporter(connection_string=connection_string, disable_offline_storage=True),
-        AzureMonitorLogExporter(connection_string=connection_string, disable_offline_storage=True),
-    )
+    try:
+        return Exporters(
+            AzureMonitorTraceExporter(connection_string=connection_string, disable_offline_storage=True),
+            AzureMonitorMetricExporter(connection_string=connection_string, disable_offline_storage=True),
+            AzureMonitorLogExporter(connection_string=connection_string, disable_offline_storage=True),
+        )
+    except ValueError:  # quotes the string
+        problem = f"{APPLICATIONINSIGHTS_CONNECTION_STRING} is not a connection string of Application Insights"
+        raise SettingsError([problem]) from None
 
 
 def to_otlp() -> Exporters:
