@@ -14,7 +14,13 @@ from shared import deferred
 from shared.errors import SettingsError
 from shared.kept_client import with_kept_client
 from shared.recipes.folder import folder_of
-from shared.settings import load_callback_settings, load_model_settings, load_retention_days, load_storage_settings
+from shared.settings import (
+    load_callback_settings,
+    load_model_settings,
+    load_retention_days,
+    load_storage_settings,
+    load_telemetry_settings,
+)
 
 # Outputs of models and callers' schemas are arbitrary JSON. In the SDK's loose mode, an object in them with the keys
 # __class__, __module__ and __data__ would be taken for a Python object to rebuild, and could fail the orchestration.
@@ -60,9 +66,9 @@ app.route("swagger.json", methods=["GET"])(deferred.http_trigger("triggers.opena
 app.route("docs", methods=["GET"])(deferred.http_trigger("triggers.openapi:view_docs"))
 
 # Orchestrations
-app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.sectioning:sectioning"))
-app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.voting:voting"))
-app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.map_reduce:map_reduce"))
+app.orchestration_trigger("context")(deferred.run_orchestrator("orchestrators.sectioning:sectioning"))
+app.orchestration_trigger("context")(deferred.run_orchestrator("orchestrators.voting:voting"))
+app.orchestration_trigger("context")(deferred.run_orchestrator("orchestrators.map_reduce:map_reduce"))
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.agent_attempt:agent_attempt"))
 app.orchestration_trigger("context")(deferred.native_orchestrator("orchestrators.shard:shard"))
 app.orchestration_trigger("context")(deferred.orchestrator("orchestrators.delivery:delivery"))
@@ -92,6 +98,15 @@ app.timer_trigger("timer", "0 15 3 * * *")(
 # At INFO the clients of other services log each request with its URL, at DEBUG the prompts in it.
 for library in ("azure.core", "azure.identity", "azure.storage", "httpx", "httpx2", "openai"):
     logging.getLogger(library).setLevel(logging.WARNING)
+
+try:
+    if telling := load_telemetry_settings(os.environ):
+        from shared.telemetry.open_telemetry import started
+        from shared.telemetry.telemetry import tell_by
+
+        tell_by(started(telling))
+except (SettingsError, ImportError) as exc:
+    logging.getLogger("chorus").warning("The app starts, but without telemetry: %s", exc)
 
 try:
     load_model_settings(os.environ)

@@ -16,6 +16,9 @@ from shared.contracts.branch import AgentCall, AgentReply
 from shared.errors import NotConfigured, SettingsError
 from shared.model_client import Model, OpenAIModel
 from shared.settings import ModelSettings, load_model_settings
+from shared.telemetry import telemetry
+from shared.telemetry.facts import AttemptFacts
+from shared.telemetry.told_model import ToldModel
 
 
 async def call_agent(call: dict[str, Any], client: str) -> dict[str, Any]:
@@ -24,10 +27,14 @@ async def call_agent(call: dict[str, Any], client: str) -> dict[str, Any]:
     `client` is the configuration of a durable client, which only a call that takes long needs.
     """
     given = restored(AgentCall, call)
-    try:
-        reply = await while_wanted(client, given.run_id, given.instance, answer(given, os.environ))
-    except CallGivenUpError as exc:
-        reply = AgentReply(error=given_up(exc), usage=FAILED_CALL)
+    facts = AttemptFacts(given.run_id, given.branch, given.attempt, given.agent.name, given.recipe)
+    with telemetry.attempt(facts) as attempt:
+        try:
+            reply = await while_wanted(client, given.run_id, given.instance, answer(given, os.environ))
+        except CallGivenUpError as exc:
+            reply = AgentReply(error=given_up(exc), usage=FAILED_CALL)
+        if reply.error is not None:
+            attempt.failed(reply.error.code)
     return reply.model_dump(mode="json")
 
 
@@ -44,4 +51,5 @@ async def answer(call: AgentCall, env: Mapping[str, str]) -> AgentReply:
 @lru_cache(maxsize=4)
 def shared_model(settings: ModelSettings) -> Model:
     """The worker process's one model client for these settings."""
-    return OpenAIModel(settings)
+    model = OpenAIModel(settings)
+    return ToldModel(model, settings) if telemetry.is_on() else model

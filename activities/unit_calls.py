@@ -14,6 +14,8 @@ from shared.agent import FAILED_CALL, error_of
 from shared.contracts.work import UnitCall, UnitReply
 from shared.errors import AgentError, NotConfigured, SettingsError
 from shared.settings import load_model_settings
+from shared.telemetry import telemetry
+from shared.telemetry.facts import AttemptFacts
 
 if TYPE_CHECKING:
     from shared.blobs import Blobs
@@ -29,10 +31,15 @@ async def reply_while_wanted(client: str, call: UnitCall, work: Awaitable[UnitRe
     `client` is the configuration of a durable client, as that of `call_agent`.
     """
     name = unit_call_id(call.instance, call.unit.name, call.attempt)
-    try:
-        return await while_wanted(client, call.folder.run_id, call.instance, work, call=name)
-    except CallGivenUpError as exc:
-        return UnitReply(error=given_up(exc), usage=FAILED_CALL)
+    facts = AttemptFacts(call.folder.run_id, call.unit.name, call.attempt, call.stage, call.recipe)
+    with telemetry.attempt(facts) as attempt:
+        try:
+            reply = await while_wanted(client, call.folder.run_id, call.instance, work, call=name)
+        except CallGivenUpError as exc:
+            reply = UnitReply(error=given_up(exc), usage=FAILED_CALL)
+        if reply.error is not None:
+            attempt.failed(reply.error.code)
+    return reply
 
 
 async def read_with(env: Mapping[str, str], reading: Reading) -> UnitReply:

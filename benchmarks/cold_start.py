@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,16 @@ elapsed = time.perf_counter() - started
 import function_app
 print(json.dumps({"seconds": elapsed, "file": function_app.__file__, "modules": sorted(sys.modules)}))
 """
-NOT_AT_START = ("openai", "azure.identity", "pydantic", "jsonschema")
+NOT_AT_START = ("openai", "azure.identity", "pydantic", "jsonschema", "opentelemetry.sdk", "azure.monitor")
+NO_INSIGHTS = "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=http://127.0.0.1:9"
+TELEMETRY = {
+    "an OTLP endpoint": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"},
+    "Azure Monitor": {
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": NO_INSIGHTS,
+        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+    },
+}
+"""Where the app tells of itself, by the settings that say so; nobody listens there."""
 
 
 def main() -> int:
@@ -52,6 +62,7 @@ def main() -> int:
     bare = Figures(tuple(first["seconds"] for first, _ in pairs))
     chorus = Figures(tuple(second["seconds"] for _, second in pairs))
     rows = [row("bare DFApp, one function", bare), row("chorus", chorus)]
+    rows += [row(f"chorus, telling {where}", telling(env, args.repeat)) for where, env in TELEMETRY.items()]
     print(f"Import of function_app in a fresh process, {args.repeat} times each, in turns")
     print(table(["app", "median", "min", "max"], rows))
     ratio = chorus.median / bare.median
@@ -65,11 +76,18 @@ def main() -> int:
     return verdict("The cold start ratio", ratio, args.max_ratio)
 
 
-def timed_import(app_dir: str) -> dict[str, Any]:
+def telling(env: dict[str, str], repeat: int) -> Figures:
+    """Import Chorus with telemetry on, after once that does not count."""
+    seconds = [timed_import(str(ROOT), env)["seconds"] for _ in range(repeat + 1)]
+    return Figures(tuple(seconds[1:]))
+
+
+def timed_import(app_dir: str, telemetry: dict[str, str] | None = None) -> dict[str, Any]:
     """Import the app in `app_dir` in a process of its own: seconds, and the modules that are loaded then."""
-    done = subprocess.run(
-        [sys.executable, "-c", TIMED_IMPORT, app_dir], capture_output=True, text=True, check=False, cwd=app_dir
-    )
+    others = {name: value for name, value in os.environ.items() if not any(name in env for env in TELEMETRY.values())}
+    command = [sys.executable, "-c", TIMED_IMPORT, app_dir]
+    env = others | (telemetry or {})
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=app_dir, env=env)
     if done.returncode != 0:
         raise SystemExit(f"The app in {app_dir!r} does not import:\n{done.stderr}")
     report = json.loads(done.stdout)

@@ -56,6 +56,7 @@ def _index(root: Path) -> list[LoadedFunction]:
     registry: Any = handle_event._functions
     registry._functions.clear()
     handle_event.load_binding_registry()
+    _pass_traces_on()
     handle_event.load_function_metadata(str(root), caller_info="local_host")
     return [
         LoadedFunction(
@@ -65,6 +66,15 @@ def _index(root: Path) -> list[LoadedFunction]:
         )
         for metadata in handle_event._metadata_result or []
     ]
+
+
+def _pass_traces_on() -> None:
+    """Have the worker library make the trace of each call current, where the app's settings ask for it."""
+    from azure_functions_runtime import otel
+
+    if os.environ.get("PYTHON_ENABLE_OPENTELEMETRY", "").lower() in {"1", "true"}:
+        otel.otel_manager.set_otel_libs_available(True)
+        otel.update_opentelemetry_status()
 
 
 @contextlib.contextmanager

@@ -122,6 +122,7 @@ class Dispatcher:
     async def _run_orchestrator(self, item: pb.WorkItem) -> None:
         request = item.orchestratorRequest
         name = _orchestration_name(request)
+        _name_trace(request, self._engine.trace_of(request.instanceId))
         result = await self._invoke(item, self._orchestrators, name, _encoded(request))
         response = _decoded(result, pb.OrchestratorResponse())
         if isinstance(response, Failure):
@@ -172,7 +173,8 @@ class Dispatcher:
             return Failure(_NOT_FOUND, functions.missing(name), "")
         losses = self._losses.get(_key(item), 0)
         try:
-            result = await self._worker.invoke(self._invocation(function, argument, losses))
+            trace_parent = self._engine.trace_of(_key(item)[0])
+            result = await self._worker.invoke(self._invocation(function, argument, losses, trace_parent))
         except InvocationLost as lost:
             if not lost.alone:
                 raise
@@ -186,14 +188,16 @@ class Dispatcher:
             return result.failure
         return result.return_value if isinstance(result.return_value, Value) else Value(None, None)
 
-    def _invocation(self, function: LoadedFunction, argument: Value, losses: int) -> Invocation:
+    def _invocation(self, function: LoadedFunction, argument: Value, losses: int, trace_parent: str) -> Invocation:
         inputs = [(str(function.trigger["name"]), argument)]
         inputs += [
             (str(binding["name"]), Value("string", self._client_for(binding)))
             for binding in function.bindings
             if str(binding.get("type", "")).lower() == "durableclient"
         ]
-        return Invocation(str(uuid.uuid4()), function.function_id, tuple(inputs), losses=losses)
+        return Invocation(
+            str(uuid.uuid4()), function.function_id, tuple(inputs), losses=losses, trace_parent=trace_parent
+        )
 
     def _client_for(self, binding: Mapping[str, Any]) -> str:
         return self._client_config if isinstance(self._client_config, str) else self._client_config(binding)
@@ -234,6 +238,14 @@ def _orchestration_name(request: pb.OrchestratorRequest) -> str:
             if event.HasField("executionStarted"):
                 return event.executionStarted.name
     return ""
+
+
+def _name_trace(request: pb.OrchestratorRequest, trace_parent: str) -> None:
+    """Write the trace into the start event, where the SDK looks for it."""
+    for events in (request.newEvents, request.pastEvents):
+        for event in events:
+            if trace_parent and event.HasField("executionStarted"):
+                event.executionStarted.parentTraceContext.traceParent = trace_parent
 
 
 def _encoded(message: Any) -> Value:

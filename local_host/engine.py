@@ -214,12 +214,13 @@ class LocalEngine(ClientCalls, Queries, Retention, EntityRules, Versions):
             when = request.scheduledStartTimestamp.ToDatetime(UTC) if scheduled else datetime.now(UTC)
             if when <= datetime.now(UTC):
                 response = super().StartInstance(request, context)
-                self._begin_execution(response.instanceId)
+                self._begin_execution(response.instanceId, request)
                 return response
             return self._start_later(request, context, when)
 
-    def _begin_execution(self, instance_id: str) -> None:
+    def _begin_execution(self, instance_id: str, request: pb.CreateInstanceRequest) -> None:
         self._executions[instance_id] = self._instances[instance_id].completion_token
+        self._keep_trace(instance_id, request)
 
     def _start_later(
         self, request: pb.CreateInstanceRequest, context: grpc.ServicerContext, when: datetime
@@ -234,7 +235,7 @@ class LocalEngine(ClientCalls, Queries, Retention, EntityRules, Versions):
             if not known:
                 self._not_yet_started.discard(instance_id)
             raise
-        self._begin_execution(instance_id)
+        self._begin_execution(instance_id, request)
         execution = self._execution(instance_id)
         self._timers.call_at(when, lambda: self._start_now(instance_id, execution))
         return response

@@ -131,6 +131,7 @@ async def _invoke(function: LoadedFunction, invocation: Invocation) -> Invocatio
             invocation.function_id,
             [(name, to_datum(value)) for name, value in invocation.inputs],
             {name: to_datum(value) for name, value in invocation.trigger_metadata.items()},
+            trace_parent=invocation.trace_parent,
         )
         if ok:
             return _result(function, returned, outputs)

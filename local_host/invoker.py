@@ -44,8 +44,11 @@ class Invoker:
             for binding in function.bindings
             if binding_type(binding) == "durableclient"
         ]
+        headers = trigger.headers if isinstance(trigger, HttpRequestValue) else {}
+        trace_parent = next((value for name, value in headers.items() if name.lower() == "traceparent"), "")
+        invocation = Invocation(str(uuid.uuid4()), function.function_id, tuple(inputs), trace_parent=trace_parent)
         try:
-            result = await self._worker.invoke(Invocation(str(uuid.uuid4()), function.function_id, tuple(inputs)))
+            result = await self._worker.invoke(invocation)
         except InvocationLost as lost:
             _LOGGER.error("Function %r was cut off and is not run again. %s", function.name, lost)  # noqa: TRY400
             return InvocationResult(failure=Failure("WorkerLost", str(lost), ""))

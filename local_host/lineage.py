@@ -33,6 +33,7 @@ class Lineage(InMemoryOrchestrationBackend):
         super().__init__(**settings)
         self._executions: dict[str, int] = {}
         self._parents: dict[str, Parent] = {}
+        self._traces: dict[str, str] = {}
         self._recursively_terminated: dict[str, str | None] = {}
 
     @override
@@ -41,10 +42,25 @@ class Lineage(InMemoryOrchestrationBackend):
             super().reset()
             self._executions.clear()
             self._parents.clear()
+            self._traces.clear()
             self._recursively_terminated.clear()
 
     def _execution(self, instance_id: str) -> int:
         return self._executions.get(instance_id, 0)
+
+    def _keep_trace(self, instance_id: str, request: pb.CreateInstanceRequest) -> None:
+        if request.HasField("parentTraceContext"):
+            self._traces[instance_id] = request.parentTraceContext.traceParent
+
+    def trace_of(self, instance_id: str) -> str:
+        """The `traceparent` of who started an orchestration or its topmost parent; empty if none was given.
+
+        The base drops it. The Functions host makes spans of its own below it, which this engine does not.
+        """
+        with self._lock:
+            while parent := self._parents.get(instance_id):
+                instance_id = parent.instance_id
+            return self._traces.get(instance_id, "")
 
     def _deliver(self, instance: OrchestrationInstance, event: pb.HistoryEvent) -> None:
         instance.pending_events.append(event)

@@ -64,13 +64,17 @@ class LoadedFunction:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One call of a function: parameter values by name. `losses` says how often a worker died while it ran."""
+    """One call of a function: parameter values by name. `losses` says how often a worker died while it ran.
+
+    `trace_parent` is the W3C `traceparent` that it belongs to; empty for none.
+    """
 
     invocation_id: str
     function_id: str
     inputs: tuple[tuple[str, Value | HttpRequestValue], ...]
     trigger_metadata: Mapping[str, Value] = field(default_factory=dict[str, Value])
     losses: int = 0
+    trace_parent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

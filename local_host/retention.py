@@ -47,6 +47,7 @@ class Retention(Lineage):
         count = super()._purge_tree(instance_id)
         if count:
             self._executions.pop(instance_id, None)
+            self._traces.pop(instance_id, None)
             self._state_waiters.pop(instance_id, None)
         return count
 
@@ -59,4 +60,5 @@ class Retention(Lineage):
             response = super().PurgeInstances(request, context)
             for gone in [known for known in self._executions if known not in self._instances]:
                 del self._executions[gone]
+                self._traces.pop(gone, None)
         return response

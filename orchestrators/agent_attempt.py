@@ -57,6 +57,7 @@ def call_input(given: AttemptInput, instance: str) -> dict[str, Any]:
         prompt=given.branch.prompt,
         deadline=given.deadline,
         max_tokens=given.max_tokens,
+        recipe=given.recipe,
         batch=given.branch.batch,
     )
     return call.model_dump(mode="json")

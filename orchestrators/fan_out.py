@@ -200,6 +200,7 @@ class Flight:
             number=call.number,
             deadline=call.deadline,
             max_tokens=self._run.budget.left,
+            recipe=self._run.recipe,
         )
         task = self._context.call_sub_orchestrator(
             AGENT_ATTEMPT, given.model_dump(mode="json"), self._instance_id(call)

@@ -300,6 +300,7 @@ class Shard:
             instance=self._context.instance_id,
             deadline=call.deadline,
             max_tokens=self._schedule.budget_left,
+            recipe=self._stage.recipe,
         )
         task = self._call(self._stage.call, given)
         self._arrivals.watch(task, lambda: self._land(call, task))

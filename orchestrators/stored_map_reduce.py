@@ -104,6 +104,7 @@ def map_documents(
         base_tokens=estimated_input_tokens(agent, ""),
         max_output_tokens=agent.max_output_tokens,
         redrive_of=redrive_of,
+        recipe=run.recipe,
     )
     mapped = Mapped(planned, (yield from run_stage(run, stage)))
     status, _ = verdict_of(run, mapped)

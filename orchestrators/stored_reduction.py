@@ -144,6 +144,7 @@ def call_level(run: Run, given: PlanLevel, plan: LevelPlan, levels: Levels) -> G
         works=plan.works,
         base_tokens=plan.base_tokens,
         max_output_tokens=given.way.agent.max_output_tokens,
+        recipe=run.recipe,
     )
     outcome = yield from run_stage(replace(run, policy=run.aggregation_policy), stage)
     return replace(

@@ -16,6 +16,7 @@ from typing import Any
 import azure.functions as func
 
 from shared.errors import ChorusError, UnforeseenError
+from shared.telemetry import telemetry
 
 LOG = logging.getLogger("chorus.functions")
 
@@ -42,6 +43,26 @@ def orchestrator(path: str) -> Any:
             return (yield from generator)
         except Exception as exc:  # noqa: BLE001 - raised again, in other words
             raise for_history(exc, path) from None
+
+    return _named(deferred, path)
+
+
+def run_orchestrator(path: str) -> Any:
+    """The orchestrator of a pattern: its result is that of a run, which telemetry is told of.
+
+    The turn that ends a run is the only one that gets so far, so that a run is told of once; twice if its process dies
+    before the host has taken the result, as an activity would be.
+    """
+
+    def deferred(context: Any) -> Generator[Any, Any, Any]:
+        generator: Generator[Any, Any, Any] = resolved(path)(context)
+        try:
+            result = yield from generator
+        except Exception as exc:  # noqa: BLE001 - raised again, in other words
+            raise for_history(exc, path) from None
+        if not context.is_replaying:
+            telemetry.run_ended(result)
+        return result
 
     return _named(deferred, path)
 

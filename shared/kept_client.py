@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -37,9 +38,14 @@ def kept_client(config: str) -> DurableFunctionsClient:
 def with_kept_client[R](function: Callable[..., Awaitable[R]]) -> Callable[..., Awaitable[R]]:
     """`function`, which takes a durable client as `client`, as one that takes its configuration."""
 
+    signature = inspect.signature(function)
+
     @functools.wraps(function)
-    async def with_client(*, client: str, **inputs: Any) -> R:
-        return await function(**inputs, client=kept_client(client))
+    async def with_client(*args: Any, **kwargs: Any) -> R:
+        """The worker calls by names; the SDK's wrapper for large payloads stands between, and calls by positions."""
+        given = signature.bind(*args, **kwargs)
+        given.arguments["client"] = kept_client(given.arguments["client"])
+        return await function(*given.args, **given.kwargs)
 
     # The indexer reads the parameters of `function` and wants classes; the binding gives a string.
     with_client.__annotations__ = {**function.__annotations__, "client": str}

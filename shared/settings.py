@@ -34,6 +34,10 @@ CHORUS_CALLBACK_SECRET = "CHORUS_CALLBACK_SECRET"  # noqa: S105 - the setting's 
 CHORUS_CALLBACK_HOSTS = "CHORUS_CALLBACK_HOSTS"
 CHORUS_CALLBACK_LOOPBACK = "CHORUS_CALLBACK_LOOPBACK"
 CHORUS_RETENTION_DAYS = "CHORUS_RETENTION_DAYS"
+CHORUS_TELEMETRY_CONTENT = "CHORUS_TELEMETRY_CONTENT"
+APPLICATIONINSIGHTS_CONNECTION_STRING = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+OTEL_EXPORTER_OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+OTEL_SERVICE_NAME = "OTEL_SERVICE_NAME"
 
 CONTAINER_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9](-?[a-z0-9])+")
 PAYLOADS_CONTAINER = "chorus-payloads"
@@ -222,6 +226,7 @@ SECRET_BYTES = (24, 64)
 HOST_NAME = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
 """A name of two labels or more in lower-case ASCII; the last begins with a letter, so it is no address."""
 ON_AZURE = "WEBSITE_INSTANCE_ID"
+APP_NAME = "WEBSITE_SITE_NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,3 +328,40 @@ def load_retention_days(env: Mapping[str, str]) -> int | None:
             ]
         )
     return int(value)
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetrySettings:
+    """Where spans, metrics and logs go; `with_content` says that spans have the prompts and the answers.
+
+    `service_name` is who tells: as OpenTelemetry's setting says, or the function app's name.
+    """
+
+    connection_string: str | None = field(default=None, repr=False)
+    has_otlp_endpoint: bool = False
+    with_content: bool = False
+    service_name: str = "chorus"
+
+
+def load_telemetry_settings(env: Mapping[str, str]) -> TelemetrySettings | None:
+    """Read the settings of telemetry; None if nothing is to be told. Raise SettingsError for those that are wrong."""
+    values = {name: value.strip() for name, value in env.items() if value.strip()}
+    problems: list[str] = []
+    connection_string = values.get(APPLICATIONINSIGHTS_CONNECTION_STRING)
+    if connection_string is not None and "instrumentationkey=" not in connection_string.lower():
+        problems.append(
+            f"{APPLICATIONINSIGHTS_CONNECTION_STRING} has no InstrumentationKey; copy it from the overview of the "
+            "Application Insights resource"
+        )
+    endpoint = values.get(OTEL_EXPORTER_OTLP_ENDPOINT)
+    if endpoint is not None and urlsplit(endpoint).scheme not in {"http", "https"}:
+        problems.append(f"{OTEL_EXPORTER_OTLP_ENDPOINT} is not a URL; set it to one such as http://localhost:4318")
+    content = values.get(CHORUS_TELEMETRY_CONTENT, "false").lower()
+    if content not in {"true", "false"}:
+        problems.append(f"{CHORUS_TELEMETRY_CONTENT} is neither 'true' nor 'false'")
+    if problems:
+        raise SettingsError(problems)
+    if connection_string is None and endpoint is None:
+        return None
+    name = values.get(OTEL_SERVICE_NAME) or values.get(APP_NAME) or "chorus"
+    return TelemetrySettings(connection_string, endpoint is not None, content == "true", name)

@@ -255,6 +255,11 @@ def importers_of(package: str) -> set[str]:
         ("aiohttp", {"shared.callbacks.posting"}),
         ("cryptography", {"shared.callbacks.sealing"}),
         ("standardwebhooks", {"shared.callbacks.messages"}),
+        ("azure.monitor", {"shared.telemetry.exporters"}),
+        (
+            "opentelemetry",
+            {f"shared.telemetry.{name}" for name in ("exporters", "ids", "log_records", "open_telemetry")},
+        ),
         ("durabletask.task", {"orchestrators.arrivals", "orchestrators.shard"}),
         ("os", ENVIRONMENT_READERS),
         ("random", set()),
@@ -299,7 +304,8 @@ def test_importing_the_app_loads_nothing_slow(loaded_app: dict[str, Any]) -> Non
     ours = {name for name in loaded if within(name, ["orchestrators", "triggers", "activities", "shared"])}
     assert ours == {
         "shared", "shared.deferred", "shared.errors", "shared.kept_client", "shared.recipes",
-        "shared.recipes.first_look", "shared.recipes.folder", "shared.settings",
+        "shared.recipes.first_look", "shared.recipes.folder", "shared.settings", "shared.telemetry",
+        "shared.telemetry.telemetry",
     }  # fmt: skip
 
 
@@ -321,6 +327,7 @@ def deferred_paths() -> dict[str, str]:
 
 PARAMETERS = {
     "orchestrator": [["context"]],
+    "run_orchestrator": [["context"]],
     "native_orchestrator": [["context", "given"]],
     "http_trigger": [["req"]],
     "client_http_trigger": [["req", "client"]],
@@ -335,7 +342,7 @@ def test_every_deferred_path_leads_to_a_function_of_its_kind(path: str, maker: s
     function = resolved(path)
 
     assert list(inspect.signature(function).parameters) in PARAMETERS[maker]
-    orchestrates = maker in {"orchestrator", "native_orchestrator"}
+    orchestrates = maker in {"orchestrator", "run_orchestrator", "native_orchestrator"}
     assert inspect.isgeneratorfunction(function) == orchestrates
     assert inspect.iscoroutinefunction(function) != orchestrates
     assert function.__name__ == path.partition(":")[2]

@@ -144,7 +144,8 @@ class Branch(Contract):
 class AttemptInput(Contract):
     """The input of the child orchestration `agent_attempt`: one call for a branch, to be over by `deadline`.
 
-    `number` counts the branch's calls from 1, hedges too. `max_tokens` is what the run has left to spend.
+    `number` counts the branch's calls from 1, hedges too. `max_tokens` is what the run has left to spend. `recipe` is
+    the run's, for telemetry.
     """
 
     run_id: str
@@ -152,6 +153,7 @@ class AttemptInput(Contract):
     number: int
     deadline: datetime
     max_tokens: int | None = None
+    recipe: Annotated[str | None, Field(exclude_if=is_none)] = None
 
 
 class AttemptOutcome(Contract):
@@ -174,7 +176,7 @@ class AttemptOutcome(Contract):
 class AgentCall(Contract):
     """The input of the activity `call_agent`: one attempt, to be over by `deadline`, for the orchestration `instance`.
 
-    An answer that needs a repair gets none once it has cost `max_tokens`. `batch` is the branch's.
+    An answer that needs a repair gets none once it has cost `max_tokens`. `batch` is the branch's, `recipe` the run's.
     """
 
     run_id: str
@@ -185,6 +187,7 @@ class AgentCall(Contract):
     prompt: str
     deadline: datetime
     max_tokens: int | None = None
+    recipe: Annotated[str | None, Field(exclude_if=is_none)] = None
     batch: Annotated[list[BranchName], Field(exclude_if=is_empty)] = Field(default_factory=list[str])
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue
 
 from shared.contracts.base import Contract
-from shared.contracts.branch import BranchError, BranchStatus, Usage
+from shared.contracts.branch import BranchError, BranchStatus, Usage, is_none
 from shared.contracts.policy import Interruption, RunPolicy
 from shared.contracts.storage import BlobSink, StoredFiles
 
@@ -142,7 +142,7 @@ class Stage(Contract):
 
     `call` is the activity that takes a `UnitCall`. `works` is how many there are on all pages, which the policy's
     tolerances count. `base_tokens` are those of the agent's instructions and schema, which each call has beside its
-    works; `max_output_tokens` its bound, if any.
+    works; `max_output_tokens` its bound, if any. `recipe` is the run's, for telemetry.
     """
 
     name: str
@@ -153,6 +153,7 @@ class Stage(Contract):
     base_tokens: int = 0
     max_output_tokens: int | None = None
     redrive_of: RunFolder | None = None
+    recipe: Annotated[str | None, Field(exclude_if=is_none)] = None
 
 
 class UnitCall(Contract):
@@ -165,6 +166,7 @@ class UnitCall(Contract):
     instance: str
     deadline: datetime
     max_tokens: int | None = None
+    recipe: Annotated[str | None, Field(exclude_if=is_none)] = None
 
 
 class UnitReply(Contract):
