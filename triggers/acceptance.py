@@ -31,7 +31,7 @@ async def accepted(
     The answer is 202 with a `RunAccepted`, or 200 with the `RunResult` where the caller waits and the run has ended
     in time. A replayed answer says so in a header.
     """
-    wait_s, key = wait_of(req), key_of(req)
+    wait_s, key, root = wait_of(req), key_of(req), api_root(req, route)
     ours = Claim(
         fingerprint=await asyncio.to_thread(fingerprint_of, route, req.get_body()) if key else "",
         run_id=run_id_at(datetime.now(UTC), secrets.token_bytes(CHANCE_BYTES)),
@@ -42,7 +42,7 @@ async def accepted(
     held = Held(ours) if key is None else await claimed(client, key, ours)
     first = held.claim
     is_ours = first.run_id == ours.run_id
-    url = f"{api_root(req, route)}/runs/{first.run_id}"
+    url = f"{root}/runs/{first.run_id}"
     if is_ours or not (held.is_started or await appears(client, first.run_id)):
         await _start(client, first, given, url)
         if key is not None:
