@@ -3,13 +3,15 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Processes that share the tests, by modules; each starts hosts of its own.
+WORKERS ?= 2
 
 .PHONY: help
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-# The environment is built once and again only when the requirements or the interpreter's minor change.
-$(READY): requirements.txt requirements-dev.txt .python-version
+# The environment is built once and again only when the requirements, the lock or the interpreter's minor change.
+$(READY): requirements.txt requirements-dev.txt constraints.txt .python-version
 	@echo "Setting up the virtual environment (once; about half a minute) …"
 	@python=$$(PYTHON='$(PYTHON)' bash local_host/find_python.sh) && \
 	 "$$python" -m venv --clear $(VENV) && \
@@ -18,6 +20,10 @@ $(READY): requirements.txt requirements-dev.txt .python-version
 
 .PHONY: setup
 setup: $(READY) ## Make the virtual environment (PYTHON=/path/to/python3.13 to choose)
+
+.PHONY: lock
+lock: ## Write constraints.txt anew: the newest versions that the requirements allow (test them before you keep them)
+	@bash local_host/lock.sh
 
 NODE_READY := node_modules/.ready
 
@@ -45,7 +51,7 @@ start: $(READY) ## Serve the app on http://localhost:7071 until Ctrl-C
 
 .PHONY: test
 test: $(READY) $(NODE_READY) ## Run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: fuzz
 fuzz: $(READY) ## Try the API against its own definition with many requests (CASES an operation; several minutes)
@@ -56,6 +62,21 @@ check: $(READY) ## Lint, format and type checks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
+
+AUDIT := .venv-audit
+AUDIT_READY := $(AUDIT)/.ready
+
+# Apart from the other environment, so that what the audit needs is neither tested nor audited along.
+$(AUDIT_READY): .python-version
+	@python=$$(PYTHON='$(PYTHON)' bash local_host/find_python.sh) && \
+	 "$$python" -m venv --clear $(AUDIT) && \
+	 $(AUDIT)/bin/python -m pip install -qq --disable-pip-version-check 'pip-audit>=2.10,<3' && \
+	 touch $@
+
+.PHONY: audit
+audit: $(AUDIT_READY) ## Look the locked versions up among known vulnerabilities (asks pypi.org and the npm registry)
+	@$(AUDIT)/bin/pip-audit --no-deps --disable-pip --requirement constraints.txt
+	@npm audit --audit-level=high
 
 .PHONY: connector
 connector: $(READY) ## Make the connector's definition from the API, and its templates
@@ -97,5 +118,5 @@ bench-peers: $(READY) $(PEERS_READY) ## Measure Chorus side by side with other l
 
 .PHONY: clean
 clean: ## Remove the virtual environments, node_modules and caches
-	@rm -rf $(VENV) $(PEERS) node_modules .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(PEERS) $(AUDIT) node_modules .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

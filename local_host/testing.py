@@ -30,12 +30,21 @@ class running_host:  # noqa: N801 - used like a function: `with running_host(app
 
     A context manager, synchronous and asynchronous. Leaving it stops the process by SIGTERM and checks that it ended
     with exit code 0. `env` is added to this process's environment; a value of None takes a variable away.
+    `python` and `root` are the interpreter and the folder above `local_host`, if not those of this process.
     """
 
     def __init__(
-        self, app_dir: Path | str = ROOT, *, env: Mapping[str, str | None] | None = None, args: Sequence[str] = ()
+        self,
+        app_dir: Path | str = ROOT,
+        *,
+        env: Mapping[str, str | None] | None = None,
+        args: Sequence[str] = (),
+        python: Path | str = sys.executable,
+        root: Path = ROOT,
     ) -> None:
         self._app_dir = Path(app_dir)
+        self._python = python
+        self._root = root
         self._env = env or {}
         self._args = args
         self._process: subprocess.Popen[str] | None = None
@@ -70,10 +79,10 @@ class running_host:  # noqa: N801 - used like a function: `with running_host(app
 
     def start(self) -> Self:
         """Start the process and wait until it serves."""
-        command = [sys.executable, "-m", "local_host", "start", "--port", "0", "--app-dir", str(self._app_dir)]
+        command = [str(self._python), "-m", "local_host", "start", "--port", "0", "--app-dir", str(self._app_dir)]
         self._process = subprocess.Popen(  # noqa: S603 - our own command line
             [*command, *self._args],
-            cwd=ROOT,
+            cwd=self._root,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -19,8 +19,8 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     "triggers": (
         "triggers", "shared.contracts", "shared.settings", "shared.errors", "shared.task_hub",
         "shared.backoff", "shared.branching", "shared.estimation", "shared.stored_estimation", "shared.recipes",
-        "shared.callbacks", "shared.fault_place", "shared.openapi", "shared.run_ids", "activities.names",
-        "activities.storage",
+        "shared.callbacks", "shared.fault_place", "shared.openapi", "shared.run_ids", "shared.version",
+        "activities.names", "activities.storage",
     ),
     "orchestrators": (
         "orchestrators", "shared.contracts", "shared.aggregation", "shared.scheduling", "shared.voting",

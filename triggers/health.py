@@ -10,7 +10,8 @@ from typing import Any
 import azure.functions as func
 
 from shared.errors import SettingsError
-from shared.settings import load_callback_settings, load_model_settings, load_storage_settings
+from shared.settings import load_callback_settings, load_model_settings, load_retention_days, load_storage_settings
+from shared.version import VERSION
 from triggers.headers import secured
 
 
@@ -27,7 +28,7 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
 def health_of(env: Mapping[str, str]) -> dict[str, Any]:
     """What the settings come to. Anybody may read it: it names no container and no account."""
     problems: list[str] = []
-    body: dict[str, Any] = {"status": "ok"}
+    body: dict[str, Any] = {"status": "ok", "version": VERSION}
     try:
         model = load_model_settings(env)
         body["model"] = {"provider": model.provider, "name": model.model, "api": model.api}
@@ -45,4 +46,10 @@ def health_of(env: Mapping[str, str]) -> dict[str, Any]:
             body["callbacks"] = {"hosts": len(callbacks.hosts)}
     except SettingsError as exc:
         problems += exc.problems
-    return {"status": "misconfigured", "problems": problems} if problems else body
+    try:
+        days = load_retention_days(env)
+        if days is not None:
+            body["retention_days"] = days
+    except SettingsError as exc:
+        problems += exc.problems
+    return {"status": "misconfigured", "version": VERSION, "problems": problems} if problems else body

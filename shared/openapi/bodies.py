@@ -52,6 +52,7 @@ class HealthReport(Contract):
     """`GET /api/health`: what the settings come to."""
 
     status: Literal["ok", "misconfigured"]
+    version: str
     problems: list[str] = Field(default_factory=list[str])
     model: ModelReport | None = None
     storage: StorageReport | None = None

@@ -14,10 +14,10 @@ from shared.openapi.operations import OPERATIONS
 from shared.openapi.problems import PROBLEMS
 from shared.openapi.schemas import REFERENCE, schemas_of
 from shared.openapi.tags import CALLBACKS, TAGS
+from shared.version import VERSION
 
 Document = dict[str, Any]
 
-VERSION = "0.1.0"
 TITLE = "Chorus"
 SUMMARY = "LLM agents in parallel, durably, as a serverless API."
 DESCRIPTION = (

@@ -3,6 +3,7 @@ from __future__ import annotations
 import azure.functions as func
 import pytest
 
+from shared.version import VERSION
 from tests.triggers.requests import HOST, JSON, json_of
 from triggers.health import health
 
@@ -20,6 +21,7 @@ NAMES = (
     "CHORUS_CALLBACK_SECRET",
     "CHORUS_CALLBACK_HOSTS",
     "CHORUS_CALLBACK_LOOPBACK",
+    "CHORUS_RETENTION_DAYS",
 )
 
 
@@ -64,7 +66,7 @@ async def test_with_settings_it_says_which_model_and_no_secret(
 
     answer, body = await ask()
 
-    assert body == {"status": "ok", "model": model}
+    assert body == {"status": "ok", "version": VERSION, "model": model}
     assert SECRET.encode() not in answer.get_body()
 
 
@@ -90,7 +92,7 @@ async def test_with_a_missing_or_wrong_setting_it_names_it_and_shows_no_secret(
 
     answer, body = await ask()
 
-    assert body["status"] == "misconfigured"
+    assert (body["status"], body["version"]) == ("misconfigured", VERSION)
     assert len(body["problems"]) == len(named)
     assert all(name in problem for name, problem in zip(named, body["problems"], strict=True))
     assert SECRET.encode() not in answer.get_body()
