@@ -44,6 +44,8 @@ HOLD_EVENT: Final = "hold"
 """Tells a shard that the run's budget is spent."""
 RUN_ENDED_EVENT: Final = "run_ended"
 """Tells the delivery of a run's callback that the run is about to end."""
+RUN_STARTED_EVENT: Final = "run_started"
+"""Tells the claim on an idempotency key that its run was started."""
 CALL_GIVEN_UP: Final = "call_given_up"
 """The error code of a reply that nobody waits for any more."""
 

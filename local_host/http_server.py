@@ -26,6 +26,7 @@ _LOGGER = logging.getLogger(__name__)
 _MAX_BODY_BYTES = 100 * 1024 * 1024
 _MAX_HEADER_BYTES = 64 * 1024
 _STOP_GRACE_S = 0.3
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()-]*)(?::[0-9]{1,5})?")
 _ENCODED_SLASH = re.compile(r"(%2F)", re.IGNORECASE)
 # aiohttp writes these itself, from the body that it sends.
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive"})
@@ -97,6 +98,8 @@ class HttpServer:
         return response
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
+        if not is_host(request.headers.get("Host", "")):
+            return web.Response(status=400)
         segments = path_segments(request.raw_path)
         path = [unquote(segment) for segment in segments]
         lowered = tuple(segment.lower() for segment in path[: len(MANAGEMENT_PATH)])
@@ -130,6 +133,11 @@ class HttpServer:
             body=await request.read(),
         )
         return _web_response(await self._invoker.respond(http.function, value))
+
+
+def is_host(header: str) -> bool:
+    """Whether this can be a `Host` header: Kestrel, which is before the Functions host, answers 400 to any other."""
+    return _HOST.fullmatch(header) is not None
 
 
 def path_segments(raw_path: str) -> list[str]:

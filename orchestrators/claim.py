@@ -10,6 +10,9 @@ from collections.abc import Generator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from activities.names import RUN_STARTED_EVENT
+from shared.contracts.claim import STARTED
+
 if TYPE_CHECKING:
     from azure.durable_functions import DurableOrchestrationContext
     from durabletask.task import Task
@@ -19,5 +22,12 @@ KEY_HOLDS_H = 24
 
 
 def claim(context: DurableOrchestrationContext) -> Generator[Task[Any], Any]:
-    """Hold the key's instance id; the input is a `Claim`, which those read who come with the key again."""
-    yield context.create_timer(context.current_utc_datetime + timedelta(hours=KEY_HOLDS_H))
+    """Hold the key's instance id; the input is a `Claim`, which those read who come with the key again.
+
+    Its custom status is `STARTED` once the run was started: a run that is gone after that was purged, and not lost.
+    """
+    over = context.create_timer(context.current_utc_datetime + timedelta(hours=KEY_HOLDS_H))
+    yield context.task_any([context.wait_for_external_event(RUN_STARTED_EVENT), over])
+    if not over.is_complete:
+        context.set_custom_status(STARTED)
+        yield over

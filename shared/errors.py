@@ -68,9 +68,13 @@ class UnknownRecipe(ChorusError):
 
 
 class RecipeBroken(ChorusError):
-    """The file of the recipe `name` cannot be used for `reason`, which has no path."""
+    """The file of the recipe `name` cannot be used for `reason`, which has no path and is short enough for a log."""
+
+    MAX_REASON_CHARS = 1_000
 
     def __init__(self, name: str, reason: str) -> None:
+        if len(reason) > self.MAX_REASON_CHARS:  # it quotes the file
+            reason = f"{reason[: self.MAX_REASON_CHARS]}…"
         super().__init__(f"the recipe {name!r} ({name}.toml) cannot be used: {reason}")
         self.name = name
         self.reason = reason

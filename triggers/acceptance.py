@@ -15,7 +15,7 @@ from shared.contracts.run import Pattern, RunAccepted, RunInput
 from shared.run_ids import CHANCE_BYTES, run_id_at
 from triggers.answers import answer, api_root, polling
 from triggers.callbacks import schedule_delivery
-from triggers.idempotency import appears, claimed, created, fingerprint_of, key_of
+from triggers.idempotency import Held, appears, claimed, created, fingerprint_of, key_of, tell_started
 from triggers.results import result_json
 from triggers.waiting import ended_within, wait_of
 
@@ -31,7 +31,7 @@ async def accepted(
     The answer is 202 with a `RunAccepted`, or 200 with the `RunResult` where the caller waits and the run has ended
     in time. A replayed answer says so in a header.
     """
-    wait_s, key = wait_of(req), key_of(req)
+    wait_s, key, root = wait_of(req), key_of(req), api_root(req, route)
     ours = Claim(
         fingerprint=await asyncio.to_thread(fingerprint_of, route, req.get_body()) if key else "",
         run_id=run_id_at(datetime.now(UTC), secrets.token_bytes(CHANCE_BYTES)),
@@ -39,11 +39,14 @@ async def accepted(
         recipe=given.recipe,
         redrive_of=given.redrive.run_id if given.redrive else None,
     )
-    first = ours if key is None else await claimed(client, key, ours)
+    held = Held(ours) if key is None else await claimed(client, key, ours)
+    first = held.claim
     is_ours = first.run_id == ours.run_id
-    url = f"{api_root(req, route)}/runs/{first.run_id}"
-    if is_ours or not await appears(client, first.run_id):
+    url = f"{root}/runs/{first.run_id}"
+    if is_ours or not (held.is_started or await appears(client, first.run_id)):
         await _start(client, first, given, url)
+        if key is not None:
+            await tell_started(client, key)
     return await _told(client, first, url, wait_s, **({} if is_ours else {"Idempotency_Replayed": "true"}))
 
 

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import azure.functions as func
 
@@ -94,6 +94,6 @@ def polling(url: str) -> dict[str, Any]:
 def api_root(req: func.HttpRequest, route: str) -> str:
     """The absolute URL under which our routes hang, whatever the app's route prefix; `route` is the request's own."""
     url = urlsplit(req.url)
-    path = url.path.rstrip("/")
+    path = unquote(url.path).rstrip("/")  # the host routes `/api/recipes/code%2Dreview` as what it stands for
     position = path.lower().rfind(f"/{route.lower()}")
-    return f"{url.scheme}://{url.netloc}{path[:position] if position >= 0 else ''}"
+    return f"{url.scheme}://{url.netloc}{quote(path[:position]) if position >= 0 else ''}"

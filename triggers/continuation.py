@@ -32,7 +32,9 @@ def unwrapped(token: str, filters: str) -> str | None:
     except (binascii.Error, ValueError, RecursionError):
         return None
     match told:
-        case [str(hub_token), str(check)] if hub_token and check == _check(hub_token, filters):
+        case [str(hub_token), str(check)] if (
+            hub_token and hub_token.isprintable() and check == _check(hub_token, filters)
+        ):
             return hub_token
         case _:
             return None

@@ -9,21 +9,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import re
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from activities.names import CLAIM, claim_instance_id
+from activities.names import CLAIM, RUN_STARTED_EVENT, claim_instance_id
 from shared.contracts.base import Contract, restored
-from shared.contracts.claim import Claim
+from shared.contracts.claim import STARTED, Claim
 from shared.task_hub import ENDED, status_of
 from triggers.parameters import header_of, misfit_parameter
 from triggers.problems import FieldError, Problem
 
 if TYPE_CHECKING:
     from azure.durable_functions import DurableFunctionsClient
+
+LOG = logging.getLogger("chorus.triggers")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 APPEARS_WITHIN_S = 5.0
@@ -32,6 +36,14 @@ FIRST_PAUSE_S = 0.05
 CLAIM_TRIES = 5
 
 _KEY = re.compile(r"[!-~]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a key stands for; `is_started` where the run is known to have been started, also if it is gone by now."""
+
+    claim: Claim
+    is_started: bool = False
 
 
 def key_of(req: func.HttpRequest) -> str | None:
@@ -62,7 +74,7 @@ def _canonical(body: bytes) -> bytes:
         return body
 
 
-async def claimed(client: DurableFunctionsClient, key: str, ours: Claim) -> Claim:
+async def claimed(client: DurableFunctionsClient, key: str, ours: Claim) -> Held:
     """The claim that holds for the key: `ours`, or that of the request which came first.
 
     Raise the problem when that was another request. On Azure Storage several requests may be told that they have
@@ -77,12 +89,20 @@ async def claimed(client: DurableFunctionsClient, key: str, ours: Claim) -> Clai
         first = restored(Claim, json.loads(state.serialized_input or "null"))
         if first.fingerprint != ours.fingerprint:
             raise _reused()
-        return first
+        return Held(first, is_started=json.loads(state.serialized_custom_status or "null") == STARTED)
     raise Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "task_hub_unavailable",
         f"The {IDEMPOTENCY_KEY} could not be claimed. Nothing was started; send the request again.",
     )
+
+
+async def tell_started(client: DurableFunctionsClient, key: str) -> None:
+    """Let the claim know that its run was started: from then on nobody takes a run that was purged for a lost one."""
+    try:
+        await client.raise_orchestration_event(claim_instance_id(key), RUN_STARTED_EVENT)
+    except Exception as exc:  # noqa: BLE001 - the run is started, which is what was asked for
+        LOG.warning("A claim was not told that its run was started: %s", status_of(exc) or type(exc).__name__)
 
 
 async def run_claimed_by(client: DurableFunctionsClient, key: str) -> str | None:

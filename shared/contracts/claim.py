@@ -5,6 +5,9 @@ from __future__ import annotations
 from shared.contracts.base import Contract
 from shared.contracts.run import Pattern
 
+STARTED = "started"
+"""What a claim says of itself once the run that it names was started."""
+
 
 class Claim(Contract):
     """The first request that came with a key: which one it was, and the run that it was answered with.

@@ -10,9 +10,10 @@ from typing import Any
 from shared.contracts.base import Contract
 from shared.openapi.bodies import ProblemDetails, RunCompleted
 from shared.openapi.operation import Answer, Header, Operation, Parameter
-from shared.openapi.operations import CALLBACKS, OPERATIONS, TAGS
+from shared.openapi.operations import OPERATIONS
 from shared.openapi.problems import PROBLEMS
 from shared.openapi.schemas import REFERENCE, schemas_of
+from shared.openapi.tags import CALLBACKS, TAGS
 from shared.version import VERSION
 
 Document = dict[str, Any]

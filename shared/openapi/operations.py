@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.contracts.base import Contract
 from shared.contracts.estimate import RunEstimate
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.recipe import RecipeDetails, RecipeList
-from shared.contracts.run import RedriveRequest, RunAccepted, RunPending, RunResult, RunView
+from shared.contracts.run import RedriveRequest, RunPending, RunResult, RunView
 from shared.contracts.run_list import ListedRun, RunList
 from shared.contracts.sectioning import SectioningRequest
 from shared.contracts.voting import VotingRequest
 from shared.openapi import examples
+from shared.openapi.answers import POLLING, STARTED
 from shared.openapi.bodies import HealthReport, RecipeRequest
-from shared.openapi.operation import Answer, Header, Operation
+from shared.openapi.operation import Answer, Operation
 from shared.openapi.parameters import FILTERS, KEY_OF_START, OF_A_START, RECIPE_NAME, RUN_ID
+from shared.openapi.patterns import estimate_of, start_of
 from shared.openapi.problems import (
     OF_A_RESULT,
     OF_A_RUN,
@@ -27,48 +28,7 @@ from shared.openapi.problems import (
     OF_STORAGE_ESTIMATES,
     OF_THE_HUB,
 )
-
-RUNS = "Runs"
-PATTERNS = "Patterns"
-RECIPES = "Recipes"
-ESTIMATES = "Estimates"
-CALLBACKS = "Callbacks"
-APP = "App"
-
-TAGS: Mapping[str, str] = {
-    PATTERNS: "Start agents in parallel: on parts of a task, as voters, or on documents.",
-    RECIPES: "Ready requests with parameters: a recipe knows the agents, and its caller gives the material.",
-    RUNS: "Look at runs, cancel them, and run again what did not succeed.",
-    ESTIMATES: "What a run would take: checked as strictly as a start, and nothing is started.",
-    CALLBACKS: "What the app sends to a `callback_url`.",
-    APP: "The app itself, and the definitions of this API.",
-}
-
-LOCATION = Header(
-    "Location", "Where to ask for the run.", "https://example.net/api/runs/0123456789abcdef0123456789abcdef"
-)
-RETRY_AFTER = Header("Retry-After", "After how many seconds to ask.", "2")
-POLLING = (LOCATION, RETRY_AFTER)
-
-REPLAYED = Header(
-    "Idempotency-Replayed", "The run was started by an earlier request with this key.", "true", required=False
-)
-CONTENT_LOCATION = Header("Content-Location", "Where this result is, too.", LOCATION.example)
-
-STARTED = (
-    Answer(
-        200,
-        "With `wait`: the run has ended in time, and this is its result.",
-        RunResult,
-        headers=(LOCATION, CONTENT_LOCATION, REPLAYED),
-    ),
-    Answer(
-        202,
-        "The run was started. Ask for it where `Location` says.",
-        RunAccepted,
-        headers=(*POLLING, REPLAYED),
-    ),
-)
+from shared.openapi.tags import APP, ESTIMATES, RECIPES, RUNS
 
 RECIPE_BODY: Mapping[str, Any] = {
     "x-ms-dynamic-schema": {
@@ -78,59 +38,6 @@ RECIPE_BODY: Mapping[str, Any] = {
     }
 }
 """A recipe's own schema takes the place of the one that all recipes share."""
-
-
-def start_of(
-    name: str,
-    route: str,
-    contract: type[Contract],
-    samples: Mapping[str, Mapping[str, Any]],
-    *,
-    summary: str,
-    description: str,
-    of_storage: tuple[str, ...] = (),
-) -> Operation:
-    """The operation that starts runs of a pattern."""
-    return Operation(
-        id=f"Start{name}",
-        function=f"start_{route.replace('-', '_')}",
-        method="POST",
-        route=route,
-        tag=PATTERNS,
-        summary=summary,
-        description=description,
-        parameters=OF_A_START,
-        request=contract,
-        examples=samples,
-        answers=STARTED,
-        problems=(*OF_BODIES, *OF_STARTS, *of_storage, *OF_THE_HUB),
-    )
-
-
-def estimate_of(
-    name: str,
-    route: str,
-    contract: type[Contract],
-    samples: Mapping[str, Mapping[str, Any]],
-    *,
-    of_storage: tuple[str, ...] = (),
-) -> Operation:
-    """The operation that says what a run of a pattern would take."""
-    words = route.replace("-", " ").replace("map reduce", "map-reduce")
-    return Operation(
-        id=f"Estimate{name}",
-        function=f"estimate_{route.replace('-', '_')}",
-        method="POST",
-        route=f"{route}/estimate",
-        tag=ESTIMATES,
-        summary=f"Estimate {words}",
-        description="How many calls and tokens a run would take. Takes the request of a start, and starts nothing.",
-        request=contract,
-        examples=samples,
-        answers=(Answer(200, "The estimate.", RunEstimate),),
-        problems=(*OF_BODIES, *of_storage),
-        visibility="advanced",
-    )
 
 
 OPERATIONS: tuple[Operation, ...] = (

@@ -50,19 +50,11 @@ def security_policy() -> str:
 def page_of(document: Document) -> str:
     """The HTML page of an OpenAPI 3.1 `document`."""
     info: Document = document["info"]
-    operations = [
-        (path, method, operation)
-        for path, methods in cast(dict[str, Document], document["paths"]).items()
-        for method, operation in methods.items()
-    ]
-    operations += [(CALLBACK, "post", each["post"]) for each in document["webhooks"].values()]
-    by_tag = {
-        tag["name"]: (tag, [each for each in operations if tag["name"] in each[2]["tags"]]) for tag in document["tags"]
-    }
     root = document["servers"][0]["url"]
     schemas: Mapping[str, Document] = document["components"]["schemas"]
-    contents = "".join(_contents(name, [each[2] for each in told]) for name, (_, told) in by_tag.items())
-    sections = "".join(_tag(tag, told, root) for tag, told in by_tag.values())
+    by_tag = _by_tag(document)
+    contents = "".join(_contents(tag["name"], [each[2] for each in told]) for tag, told in by_tag)
+    sections = "".join(_tag(tag, told, root) for tag, told in by_tag)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -91,6 +83,17 @@ Machines read this as OpenAPI 3.1 at <code>{escape(root)}/openapi.json</code>, a
 </body>
 </html>
 """
+
+
+def _by_tag(document: Document) -> list[tuple[Document, list[tuple[str, str, Document]]]]:
+    """Each tag with its operations: their paths, methods and definitions, the callback's last."""
+    operations = [
+        (path, method, operation)
+        for path, methods in cast(dict[str, Document], document["paths"]).items()
+        for method, operation in methods.items()
+    ]
+    operations += [(CALLBACK, "post", each["post"]) for each in document["webhooks"].values()]
+    return [(tag, [each for each in operations if tag["name"] in each[2]["tags"]]) for tag in document["tags"]]
 
 
 def _contents(name: str, operations: Iterable[Document]) -> str:

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from shared.openapi.alternatives import alternatives_of, in_words, types_of
 from shared.openapi.document import BY_THE_HOST, JSON, KEY, KEY_HEADER, PROBLEM_JSON, Document, openapi_document
 from shared.openapi.operation import Operation, Parameter, Visibility
-from shared.openapi.operations import CALLBACKS, OPERATIONS
+from shared.openapi.operations import OPERATIONS
 from shared.openapi.schemas import REFERENCE, reachable
+from shared.openapi.tags import CALLBACKS
 
 PLACEHOLDER = "https://your-app.azurewebsites.net/api"
 """Where the app is, for a definition that was made before it was deployed."""

@@ -12,7 +12,7 @@ from shared.contracts.recipe import RecipeDetails, RecipeSummary
 from shared.errors import RecipeBroken
 from shared.recipes.checks import checked
 from shared.recipes.description import details_of, summary_of
-from shared.recipes.folder import PATTERNS, RecipeFolder, contents
+from shared.recipes.folder import PATTERNS, RecipeFolder, contents, text_of
 from shared.recipes.recipe import Recipe
 
 Version = tuple[int, int]
@@ -79,8 +79,8 @@ def _version(file: Path) -> Version:
 
 def _broken(name: str, file: Path, broken: RecipeBroken) -> RecipeSummary:
     try:
-        said: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        said: dict[str, Any] = tomllib.loads(text_of(name, file))
+    except (RecipeBroken, ValueError, RecursionError):
         said = {}
     title, description, pattern = (said.get(key) for key in ("title", "description", "pattern"))
     return RecipeSummary(
@@ -89,5 +89,5 @@ def _broken(name: str, file: Path, broken: RecipeBroken) -> RecipeSummary:
         description=description if isinstance(description, str) else None,
         pattern=pattern if pattern in PATTERNS else None,
         status="broken",
-        reason=f"{file.name}: {broken.reason}",
+        reason=f"{name}.toml: {broken.reason}",
     )

@@ -33,7 +33,7 @@ class RecipeFolder:
         except OSError as exc:
             told = f"the folder of the recipes ({CHORUS_RECIPES}) cannot be read: {exc.strerror}"
             raise SettingsError([told]) from exc
-        return {file.stem: file for file in found if file.suffix == SUFFIX and not file.name.startswith(".")}
+        return {_name_of(file): file for file in found if file.suffix == SUFFIX and not file.name.startswith(".")}
 
     def file(self, name: str) -> Path:
         """The file of a recipe; raise `UnknownRecipe`. A name is looked up and never made part of a path."""
@@ -49,10 +49,15 @@ class RecipeFolder:
         """
         for name, file in self.files().items():
             try:
-                if not (NAME.fullmatch(name) and looks_sound(_text(name, file))):
+                if not (NAME.fullmatch(name) and looks_sound(text_of(name, file))):
                     contents(name, file)
             except RecipeBroken as broken:
                 yield broken
+
+
+def _name_of(file: Path) -> str:
+    """The file's name without its suffix, as text that an answer can hold: a file system takes any bytes for names."""
+    return file.stem.encode(errors="replace").decode()
 
 
 def folder_of(env: Mapping[str, str]) -> RecipeFolder:
@@ -79,15 +84,15 @@ def _parsed(name: str, file: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(_text(name, file))
-    except tomllib.TOMLDecodeError as exc:
+        return tomllib.loads(text_of(name, file))
+    except ValueError as exc:  # not TOMLDecodeError alone: a number of thousands of digits is another one
         raise RecipeBroken(name, f"the file is not valid TOML: {exc}") from exc
     except RecursionError as exc:
         raise RecipeBroken(name, "the file is nested too deeply") from exc
 
 
-def _text(name: str, file: Path) -> str:
-    """What is in the file. Messages have no path: whoever calls the API may read them."""
+def text_of(name: str, file: Path) -> str:
+    """What is in the file; raise `RecipeBroken`. Messages have no path: whoever calls the API may read them."""
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
             raise RecipeBroken(name, f"the file has more than {MAX_FILE_BYTES:,} bytes")

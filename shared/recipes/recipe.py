@@ -67,15 +67,25 @@ class Recipe:
 def _overridden(own: JsonValue, stated: JsonValue) -> JsonValue:
     """A recipe's policy, or defaults, with the caller's fields in the place of its own; else what the caller says.
 
-    What of the recipe's own would contradict them is left out: another way to hedge, and a branch's time.
+    What of the recipe's own would contradict them is left out: another way to hedge, or one that would come after the
+    caller's end of a branch or of the run, and a branch's time.
     """
     if not isinstance(stated, dict):
         return stated
     kept = dict(own) if isinstance(own, dict) else {}
     ways = ("hedge", "hedge_after_s")
-    if any(way in stated for way in ways) or stated.get("max_concurrency") == 1:
+    if any(way in stated for way in ways) or stated.get("max_concurrency") == 1 or _ends_before_a_hedge(stated, kept):
         for field in (*ways, "max_hedge_percentage"):
             kept.pop(field, None)
     if "deadline_s" in stated:
         kept.pop("branch_timeout_s", None)
     return {**kept, **stated}
+
+
+def _ends_before_a_hedge(stated: Mapping[str, JsonValue], own: Mapping[str, JsonValue]) -> bool:
+    """Whether a branch has ended, by what the caller says, when the recipe's own second call would start."""
+    hedge_after_s = own.get("hedge_after_s")
+    limits = [stated.get(field) for field in ("branch_timeout_s", "deadline_s")]
+    return isinstance(hedge_after_s, int | float) and any(
+        isinstance(limit_s, int | float) and limit_s <= hedge_after_s for limit_s in limits
+    )

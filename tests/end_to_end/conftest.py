@@ -66,6 +66,12 @@ class Chorus:
         async with self.session.post(url, params={"reason": "test"}) as answer:
             assert answer.status == 202
 
+    async def purge(self, run_id: str) -> None:
+        """Remove all that the task hub has of an orchestration, by the management API of Durable Functions."""
+        url = f"{self.base_url}/runtime/webhooks/durabletask/instances/{run_id}"
+        async with self.session.delete(url) as answer:
+            assert answer.status == 200
+
     async def start_by_hand(self, orchestration: str, instance_id: str, given: JSON) -> None:
         """Start an orchestration with any input, by the management API of Durable Functions."""
         url = f"{self.base_url}/runtime/webhooks/durabletask/orchestrators/{orchestration}/{instance_id}"

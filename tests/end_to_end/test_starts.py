@@ -79,6 +79,17 @@ async def test_a_re_send_after_the_end_gets_the_first_answer_and_starts_nothing(
     assert await chorus.result(first["id"]) == result
 
 
+async def test_a_re_send_after_the_run_was_purged_gets_the_first_answer_and_starts_nothing(chorus: Chorus) -> None:
+    _, first, _ = await start(chorus, BODY, "purged")
+    await chorus.result(first["id"])
+    await chorus.purge(first["id"])
+
+    status, again, headers = await start(chorus, BODY, "purged")
+
+    assert (status, again, headers["Idempotency-Replayed"]) == (202, first, "true")
+    assert (await chorus.get(f"runs/{first['id']}"))[0] == 404
+
+
 async def test_a_key_with_another_body_is_refused_while_the_first_run_goes_on(chorus: Chorus) -> None:
     _, first, _ = await start(chorus, SLOW, "mine")
 

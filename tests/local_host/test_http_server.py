@@ -145,6 +145,21 @@ async def test_repeated_headers_are_joined_and_in_lower_case():
         assert (await client("GET", "/api/f", None, {"X-Tag": "a", "x-tag": "b"})).text == "a,b"
 
 
+@pytest.mark.parametrize("host", ["[::1", "a]b[", "a b", 'a"b<c>', "h:port", "user@h", "a/b"])
+async def test_a_host_that_kestrel_refuses_reaches_no_function(host: str):
+    worker = TableWorker({"f": lambda r: text(r.url)})
+    async with serving([function("f")], worker) as client:
+        assert (await client("GET", "/api/f", None, {"Host": host})).status == 400
+    assert worker.invocations == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "app.azurewebsites.net:8443", "[::1]:7071", "127.0.0.1:7071"])
+async def test_a_host_is_part_of_the_url_that_a_function_gets(host: str):
+    worker = TableWorker({"f": lambda r: text(r.url)})
+    async with serving([function("f")], worker) as client:
+        assert (await client("GET", "/api/f", None, {"Host": host})).text == f"http://{host}/api/f"
+
+
 async def test_paths_of_the_management_api_go_there_in_any_case():
     async with serving([function("all", route="{*rest}")], TableWorker({})) as client:
         answer = await client("GET", "/Runtime/WebHooks/DurableTask/instances/a%2Fb/")

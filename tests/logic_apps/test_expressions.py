@@ -38,6 +38,7 @@ def value(text: str) -> Any:
         ("@coalesce(null, body('Ask')?['x'], 'last')", "last"),
         ("@range(2, 3)", [2, 3, 4]),
         ("@uriComponent('a b/c')", "a%20b%2Fc"),
+        ("@replace('a<b<c', '<', '&lt;')", "a&lt;b&lt;c"),
         ("@equals(true, 1)", False),
         ("@if(less(0.5, 0.6), 'split', 'clear')", "split"),
     ],

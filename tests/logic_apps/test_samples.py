@@ -72,6 +72,14 @@ async def test_a_split_vote_is_a_persons_to_decide(site: Site) -> None:
     assert "| Agreement |" in mail["Body"], "the person sees how the voters voted"
 
 
+async def test_the_mail_shows_a_text_and_does_not_obey_it(site: Site) -> None:
+    app = await ran(site, "approval", {"text": f"{DIVIDING} <img src='https://example.com/seen'> R&D"}, **OFFICE)
+
+    [mail] = site.world.mails
+    assert "&lt;img src='https://example.com/seen'> R&amp;D" in mail["Body"], "a mail is HTML"
+    assert app.answer["body"]["decided_by"] == "ana@example.com"
+
+
 async def test_how_much_agreement_is_enough_is_a_parameter(site: Site) -> None:
     app = await ran(site, "approval", {"text": DIVIDING}, **OFFICE, least_agreement=0.0)
 

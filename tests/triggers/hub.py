@@ -15,6 +15,8 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 from durabletask.internal import orchestrator_service_pb2 as pb
 from google.protobuf import timestamp_pb2, wrappers_pb2
 
+from activities.names import RUN_STARTED_EVENT
+from shared.contracts.claim import STARTED
 from shared.run_ids import run_id_at
 from shared.task_hub import ENDED
 from tests.triggers.requests import HOST, JSON, RpcFailure, orchestration, sections
@@ -36,7 +38,7 @@ class Hub:
     """What happens when so many have been read one by one."""
     queries: list[pb.InstanceQuery] = field(default_factory=list[pb.InstanceQuery])
     refuses: RpcFailure | None = None
-    """What the next query fails with."""
+    """What the next query, or any event, fails with."""
 
     @classmethod
     def of(cls, *states: OrchestrationState) -> Any:
@@ -69,6 +71,12 @@ class Hub:
         self.meanwhile.get(len(self.asked), lambda: None)()
         await asyncio.sleep(0)
         return self.rows.get(instance_id)
+
+    async def raise_orchestration_event(self, instance_id: str, event_name: str) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+        assert event_name == RUN_STARTED_EVENT
+        self.rows[instance_id].serialized_custom_status = json.dumps(STARTED)
 
     def end(self, instance_id: str, output: Any = None) -> None:
         """The instance completes."""

@@ -142,6 +142,8 @@ def test_a_handler_keeps_its_name() -> None:
         (f"https://h/api/runs/{RUN_ID}/redrive", f"runs/{RUN_ID}/redrive", "https://h/api"),
         (f"https://h/runs/{RUN_ID}/redrive", f"runs/{RUN_ID}/redrive", "https://h"),
         (f"https://h/RUNS/{RUN_ID}/Redrive/?code=SECRET", f"runs/{RUN_ID}/redrive", "https://h"),
+        ("https://h/api/recipes/code%2Dreview", "recipes/code-review", "https://h/api"),
+        ("https://h/my%20api/%72ecipes/code%2Dreview", "recipes/code-review", "https://h/my%20api"),
         (f"https://h/a/runs/{RUN_ID}/redrive/runs/{RUN_ID}/redrive", f"runs/{RUN_ID}/redrive",
          f"https://h/a/runs/{RUN_ID}/redrive"),
     ],

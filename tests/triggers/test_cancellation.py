@@ -9,7 +9,7 @@ import azure.functions as func
 import pytest
 
 import triggers.idempotency
-from activities.names import CANCEL_EVENT, claim_instance_id
+from activities.names import CANCEL_EVENT, RUN_STARTED_EVENT, claim_instance_id
 from shared.task_hub import ENDED
 from tests.triggers.hub import Hub, keyed
 from tests.triggers.requests import HOST, RpcFailure, is_absolute, json_of, paths_of, problem_of, result, sections
@@ -26,11 +26,14 @@ class CancellableHub(Hub):
     ends_first: bool = False
 
     async def raise_orchestration_event(self, instance_id: str, event_name: str) -> None:
+        if event_name == RUN_STARTED_EVENT:
+            return await super().raise_orchestration_event(instance_id, event_name)
         if self.ends_first:
             self.end(instance_id, result())
         if self.rows[instance_id].runtime_status.name in ENDED:
             raise RpcFailure("FAILED_PRECONDITION")
         self.events.append((instance_id, event_name))
+        return None
 
 
 async def cancel(hub: Any, **query: str) -> func.HttpResponse:

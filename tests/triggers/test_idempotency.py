@@ -14,7 +14,17 @@ import triggers.idempotency
 from shared.contracts.claim import Claim
 from tests.shared.strategies import JSON_VALUES
 from tests.triggers.hub import Hub, keyed
-from tests.triggers.requests import JSON, RUN_ID, json_of, orchestration, paths_of, problem_of, result, sections
+from tests.triggers.requests import (
+    JSON,
+    RUN_ID,
+    RpcFailure,
+    json_of,
+    orchestration,
+    paths_of,
+    problem_of,
+    result,
+    sections,
+)
 from tests.triggers.requests import run_input as given_to
 from triggers.idempotency import fingerprint_of, key_of
 from triggers.redrive import redrive_run
@@ -141,7 +151,9 @@ async def test_a_claim_holds_neither_the_key_nor_the_material() -> None:
 async def test_a_start_that_was_lost_after_its_claim_is_healed_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triggers.idempotency, "APPEARS_WITHIN_S", 0.0)
     hub = Hub.of()
+    hub.refuses = RpcFailure("UNAVAILABLE")  # the start tells its claim of nothing, as one that dies does
     first = json_of(await start(hub))["id"]
+    hub.refuses = None
     del hub.rows[first]
 
     again = await start(hub)
@@ -151,9 +163,22 @@ async def test_a_start_that_was_lost_after_its_claim_is_healed_by_the_next(monke
     assert list(hub.policies[first].replaceableStatus) != []
 
 
+async def test_a_run_that_was_purged_is_not_started_again_while_its_key_holds() -> None:
+    hub = Hub.of()
+    first = await start(hub)
+    del hub.rows[json_of(first)["id"]]
+
+    again = await start(hub)
+
+    assert (again.status_code, json_of(again)) == (202, json_of(first))
+    assert again.headers[REPLAYED] == "true"
+    assert len(hub.runs) == 1
+
+
 async def test_a_run_that_is_about_to_appear_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triggers.idempotency, "FIRST_PAUSE_S", 0.0)
     hub = Hub.of()
+    hub.refuses = RpcFailure("UNAVAILABLE")
     first = json_of(await start(hub))["id"]
     late = hub.rows.pop(first)
 

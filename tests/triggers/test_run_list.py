@@ -24,7 +24,8 @@ from tests.triggers.requests import (
     run_input,
     sections,
 )
-from triggers.run_filters import PARAMETERS, RUNTIME_STATUSES
+from triggers.continuation import wrapped
+from triggers.run_filters import PARAMETERS, RUNTIME_STATUSES, RunFilters
 from triggers.run_list import MAX_QUERIES, list_runs
 
 MINUTE = timedelta(minutes=1)
@@ -257,6 +258,13 @@ async def test_a_token_that_was_made_up_is_refused_and_nothing_is_read(token: st
     hub = Hub.of(*FIVE)
 
     await refusal("continuation_token", hub, continuation_token=token)
+    assert hub.queries == []
+
+
+async def test_a_token_that_no_message_can_hold_is_refused_though_its_check_is_right() -> None:
+    hub = Hub.of(*FIVE)
+
+    await refusal("continuation_token", hub, continuation_token=wrapped("\ud800", RunFilters().text()))
     assert hub.queries == []
 
 

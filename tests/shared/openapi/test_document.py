@@ -22,8 +22,9 @@ from shared.openapi.bodies import HealthReport, RunCompleted
 from shared.openapi.document import VERSION, openapi_document
 from shared.openapi.examples import RECIPE
 from shared.openapi.operation import Operation
-from shared.openapi.operations import OPERATIONS, TAGS
+from shared.openapi.operations import OPERATIONS
 from shared.openapi.parameters import RECIPE_NAME
+from shared.openapi.tags import TAGS
 from shared.recipes.catalog import catalog_of
 from shared.recipes.folder import folder_of
 from tests.architecture import ROOT

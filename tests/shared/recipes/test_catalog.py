@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.contracts.recipe import RecipeList
 from shared.errors import RecipeBroken, SettingsError, UnknownRecipe
 from shared.recipes.first_look import looks_sound
 from shared.recipes.folder import APP_DIR, MAX_FILE_BYTES, RecipeFolder, folder_of
@@ -24,6 +25,7 @@ BROKEN = {
     "no parameters": SMALL.replace("[parameters.text]", "[settings.text]"),
     "another pattern": SMALL.replace('"voting"', '"chain"'),
     "nothing": "",
+    "too long a number": SMALL.replace("voters = 3", f"voters = {'9' * 5_000}\nno value ="),
 }
 """Broken so that a first look sees it."""
 BROKEN_BELOW = {
@@ -31,6 +33,8 @@ BROKEN_BELOW = {
     "an unknown field": SMALL.replace("voters = 3", "balot = 3"),
     "a key twice": SMALL.replace("voters = 3", "voters = 3\nvoters = 4"),
     "an unknown parameter": SMALL.replace("{{text}}", "{{txt}}"),
+    "too long a number": SMALL.replace("voters = 3", f"voters = {'9' * 5_000}"),
+    "deep nesting": SMALL.replace("voters = 3", f"voters = {'[' * 250}{']' * 250}"),
 }
 """Broken so that only the contracts, or a parser, see it."""
 
@@ -73,6 +77,7 @@ def test_a_broken_recipe_is_told_with_its_file_and_without_a_path_and_breaks_no_
     assert faulty.reason is not None
     assert faulty.reason.startswith("faulty.toml: ")
     assert str(tmp_path) not in faulty.reason
+    assert len(faulty.reason) < 1_100
     with pytest.raises(RecipeBroken):
         recipes.recipe("faulty")
     assert recipes.recipe("fine").name == "fine"
@@ -83,6 +88,14 @@ def test_a_file_whose_name_is_none_for_a_recipe_is_reported(tmp_path: Path, name
     (tmp_path / f"{name}.toml").write_text(SMALL, "utf-8")
     folder = RecipeFolder(tmp_path)
     assert [broken.name for broken in folder.problems()] == [name]
+
+
+def test_a_file_whose_name_is_no_text_is_reported_and_breaks_no_other(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd\xff.toml")).write_text(SMALL, "utf-8")
+    recipes = catalog(tmp_path, fine=SMALL)
+    assert [broken.name for broken in recipes.folder.problems()] == ["odd?"]
+    assert {told.name: told.status for told in recipes.summaries()} == {"fine": "ok", "odd?": "broken"}
+    assert RecipeList(recipes=recipes.summaries()).model_dump_json()
 
 
 def test_a_file_that_is_no_text_or_too_large_or_a_folder_is_reported(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from pydantic import Field, ValidationError
 
 from shared.contracts.extraction import ExtractedField, schema_of
 from shared.contracts.sectioning import SectioningRequest
+from shared.recipes.catalog import Catalog
 from shared.recipes.checks import checked
 from shared.recipes.description import details_of, input_schema
+from shared.recipes.folder import RecipeFolder
 from shared.recipes.parameters import body_contract
 from shared.recipes.recipe import Recipe
 from shared.schemas import check_output_schema, first_violation
@@ -40,6 +42,20 @@ def test_a_caller_s_policy_goes_into_the_recipe_s_and_what_would_contradict_it_g
     request = recipe.filled(recipe.given({"text": "t", "policy": stated}))
     assert request["policy"] == policy
     recipe.request(request)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("stated", [{"deadline_s": 10}, {"branch_timeout_s": 10}, {"max_concurrency": 1}])
+def test_every_recipe_of_the_app_takes_a_caller_who_has_less_time(name: str, stated: dict[str, Any]) -> None:
+    recipe = Catalog(RecipeFolder(RECIPES)).recipe(name)
+    request = recipe.request(recipe.filled(recipe.given({**recipe.example, "policy": stated})))
+    assert stated.items() <= request.policy.model_dump().items()
+
+
+def test_a_caller_s_time_beyond_the_recipe_s_hedge_leaves_it() -> None:
+    recipe = checked("given", sectioning({}, policy={"hedge_after_s": 20, "branch_timeout_s": 90}))
+    request = recipe.filled(recipe.given({"text": "t", "policy": {"branch_timeout_s": 21}}))
+    assert request["policy"] == {"hedge_after_s": 20, "branch_timeout_s": 21}
 
 
 def test_a_caller_s_model_goes_into_the_recipe_s_defaults() -> None:
