@@ -30,7 +30,7 @@ NEWER: dict[str, dict[str, Any]] = {
     f"{DURABLE}.versionFailureStrategy": {"enum": ["Reject", "Fail"]},
     f"{DURABLE}.versionMatchStrategy": {"enum": ["None", "Strict", "CurrentOrOlder"]},
 }
-"""What SchemaStore's schema does not have; the values are from Microsoft Learn's pages of host.json and of Durable Functions."""
+"""What SchemaStore's schema does not have. The values are those of Microsoft Learn (host.json, Durable Functions)."""
 
 
 def public_schema() -> dict[str, Any]:
