@@ -3,6 +3,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Processes that share the tests, by modules; each starts hosts of its own.
+WORKERS ?= 2
 
 .PHONY: help
 help: ## List the commands
@@ -49,7 +51,7 @@ start: $(READY) ## Serve the app on http://localhost:7071 until Ctrl-C
 
 .PHONY: test
 test: $(READY) $(NODE_READY) ## Run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: fuzz
 fuzz: $(READY) ## Try the API against its own definition with many requests (CASES an operation; several minutes)

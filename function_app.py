@@ -14,7 +14,7 @@ from shared import deferred
 from shared.errors import SettingsError
 from shared.kept_client import with_kept_client
 from shared.recipes.folder import folder_of
-from shared.settings import load_callback_settings, load_model_settings, load_storage_settings
+from shared.settings import load_callback_settings, load_model_settings, load_retention_days, load_storage_settings
 
 # Outputs of models and callers' schemas are arbitrary JSON. In the SDK's loose mode, an object in them with the keys
 # __class__, __module__ and __data__ would be taken for a Python object to rebuild, and could fail the orchestration.
@@ -84,6 +84,11 @@ app.activity_trigger("given")(with_client(deferred.client_activity("activities.a
 app.activity_trigger("given")(with_client(deferred.client_activity("activities.look_for_end:look_for_end")))
 app.activity_trigger("given")(with_client(deferred.client_activity("activities.deliver_result:deliver_result")))
 
+# Timers
+app.timer_trigger("timer", "0 15 3 * * *")(
+    with_client(deferred.client_timer_trigger("triggers.retention:purge_old_runs"))
+)
+
 # At INFO the clients of other services log each request with its URL, at DEBUG the prompts in it.
 for library in ("azure.core", "azure.identity", "azure.storage", "httpx", "httpx2", "openai"):
     logging.getLogger(library).setLevel(logging.WARNING)
@@ -111,3 +116,8 @@ try:
     load_callback_settings(os.environ)
 except SettingsError as exc:
     logging.getLogger("chorus").warning("The app starts, but without callbacks: %s", exc)
+
+try:
+    load_retention_days(os.environ)
+except SettingsError as exc:
+    logging.getLogger("chorus").warning("The app starts, but purges no runs: %s", exc)

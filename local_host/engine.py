@@ -1,9 +1,9 @@
 """`LocalEngine`: the SDK's in-memory engine, with what a real app would trip over put right.
 
 The engine is `durabletask.testing.in_memory_backend`. This module and its parts, `client_calls` (who may be told
-something), `queries` (lists of instances), `lineage` (parents, children, executions), `retention` (what has ended)
-and `entity_rules` (entities), override single steps of it; each override says what the base does.
-All of them run under the engine's one re-entrant lock.
+something), `queries` (lists of instances), `lineage` (parents, children, executions), `retention` (what has ended),
+`entity_rules` (entities) and `versions` (of orchestrations), override single steps of it; each override says what
+the base does. All of them run under the engine's one re-entrant lock.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from local_host.entity_rules import EntityRules
 from local_host.queries import Queries
 from local_host.retention import Retention
 from local_host.timers import Timer, TimerQueue
+from local_host.versions import Versions
 
 _LOGGER = logging.getLogger(__name__)
 # Every client that waits for an orchestration holds one thread; the pool starts them as they are needed.
@@ -41,14 +42,15 @@ _ENDED = (
 )
 
 
-class LocalEngine(ClientCalls, Queries, Retention, EntityRules):
+class LocalEngine(ClientCalls, Queries, Retention, EntityRules, Versions):
     """The engine of the local host: all state in memory, served over gRPC and by direct calls.
 
-    Of what has ended it keeps the last `keep_ended` orchestrations with their children; None keeps all.
+    Of what has ended it keeps the last `keep_ended` orchestrations with their children; None keeps all. What is created
+    without a version has the `default_version`.
     """
 
-    def __init__(self, *, keep_ended: int | None = None) -> None:
-        super().__init__(max_history_size=sys.maxsize, port=0, keep_ended=keep_ended)
+    def __init__(self, *, keep_ended: int | None = None, default_version: str | None = None) -> None:
+        super().__init__(max_history_size=sys.maxsize, port=0, keep_ended=keep_ended, default_version=default_version)
         self._pool: ThreadPoolExecutor | None = None
         self._timers = TimerQueue()
         self._armed_timers: dict[tuple[str, int, int], Timer] = {}

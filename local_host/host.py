@@ -51,7 +51,7 @@ class Host:
 
     async def start(self, listener: socket) -> list[str]:
         """Load the app and serve it on the bound socket; return the lines that list its functions."""
-        engine = LocalEngine(keep_ended=self._keep_ended)
+        engine = LocalEngine(keep_ended=self._keep_ended, default_version=self._settings.default_version)
         address = engine.start()
         # The engine stops after the workers: functions that they cut off would fail without it, and say so.
         self._stops += [lambda: asyncio.to_thread(engine.stop), self._workers.close]

@@ -57,6 +57,7 @@ class HostSettings:
     log_levels: Mapping[str, str] = field(default_factory=dict[str, str])
     port: int = DEFAULT_PORT
     cors: Cors = Cors()
+    default_version: str | None = None
 
 
 def load_settings(app_dir: Path, environ: MutableMapping[str, str]) -> HostSettings:
@@ -146,6 +147,7 @@ def _host_settings(host_json: Section, local_host: Section, environ: Mapping[str
         log_levels=_log_levels(host_json.section("logging").section("logLevel")),
         port=DEFAULT_PORT if port is None else port,
         cors=_cors(local_host),
+        default_version=durable_task.text("defaultVersion"),
     )
 
 

@@ -77,6 +77,15 @@ def client_http_trigger(path: str) -> Callable[[func.HttpRequest, Any], Awaitabl
     return _named(deferred, path)
 
 
+def client_timer_trigger(path: str) -> Callable[[func.TimerRequest, Any], Awaitable[None]]:
+    """A timer trigger with a durable client."""
+
+    async def deferred(timer: func.TimerRequest, client: Any) -> None:
+        await resolved(path)(timer, client)
+
+    return _named(deferred, path)
+
+
 def activity(path: str) -> Callable[[Any], Awaitable[Any]]:
     """An activity, whose input is JSON of any type."""
 

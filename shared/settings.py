@@ -33,6 +33,7 @@ CHORUS_RECIPES = "CHORUS_RECIPES"
 CHORUS_CALLBACK_SECRET = "CHORUS_CALLBACK_SECRET"  # noqa: S105 - the setting's name
 CHORUS_CALLBACK_HOSTS = "CHORUS_CALLBACK_HOSTS"
 CHORUS_CALLBACK_LOOPBACK = "CHORUS_CALLBACK_LOOPBACK"
+CHORUS_RETENTION_DAYS = "CHORUS_RETENTION_DAYS"
 
 CONTAINER_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9](-?[a-z0-9])+")
 PAYLOADS_CONTAINER = "chorus-payloads"
@@ -302,3 +303,23 @@ def _loopback(values: Mapping[str, str], problems: list[str]) -> bool:
     if value == "true" and ON_AZURE in values:
         problems.append(f"{CHORUS_CALLBACK_LOOPBACK} is for development; take it out of the settings of this app")
     return value == "true"
+
+
+LEAST_RETENTION_DAYS = 3
+"""A run lasts a day at most, and its callback is tried for a day after; a third one for what is late."""
+MOST_RETENTION_DAYS = 3_650
+
+
+def load_retention_days(env: Mapping[str, str]) -> int | None:
+    """After how many days ended runs are purged; None, the default, for never. Raise SettingsError if it is wrong."""
+    value = env.get(CHORUS_RETENTION_DAYS, "").strip()
+    if not value:
+        return None
+    if not (value.isascii() and value.isdecimal()) or not LEAST_RETENTION_DAYS <= int(value) <= MOST_RETENTION_DAYS:
+        raise SettingsError(
+            [
+                f"{CHORUS_RETENTION_DAYS} is not a whole number from {LEAST_RETENTION_DAYS} to {MOST_RETENTION_DAYS}; "
+                "leave it out to keep runs until somebody purges them"
+            ]
+        )
+    return int(value)

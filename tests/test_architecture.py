@@ -45,7 +45,7 @@ SLOW_TO_IMPORT = {
 ENVIRONMENT_READERS = {
     "function_app", "activities.call_agent", "activities.read_documents", "activities.storage", "triggers.health",
     "activities.reduce_parts", "activities.deliver_result", "triggers.storage", "triggers.recipes",
-    "triggers.callbacks",
+    "triggers.callbacks", "triggers.retention",
 }  # fmt: skip
 
 OF_THE_SDK = "BuiltIn__"
@@ -324,6 +324,7 @@ PARAMETERS = {
     "native_orchestrator": [["context", "given"]],
     "http_trigger": [["req"]],
     "client_http_trigger": [["req", "client"]],
+    "client_timer_trigger": [["timer", "client"]],
     "activity": [["given"]],
     "client_activity": [["call", "client"], ["given", "client"]],
 }

@@ -10,7 +10,7 @@ from typing import Any
 import azure.functions as func
 
 from shared.errors import SettingsError
-from shared.settings import load_callback_settings, load_model_settings, load_storage_settings
+from shared.settings import load_callback_settings, load_model_settings, load_retention_days, load_storage_settings
 from shared.version import VERSION
 from triggers.headers import secured
 
@@ -44,6 +44,12 @@ def health_of(env: Mapping[str, str]) -> dict[str, Any]:
         callbacks = load_callback_settings(env)
         if callbacks is not None:
             body["callbacks"] = {"hosts": len(callbacks.hosts)}
+    except SettingsError as exc:
+        problems += exc.problems
+    try:
+        days = load_retention_days(env)
+        if days is not None:
+            body["retention_days"] = days
     except SettingsError as exc:
         problems += exc.problems
     return {"status": "misconfigured", "version": VERSION, "problems": problems} if problems else body

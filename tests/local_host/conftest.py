@@ -52,10 +52,8 @@ def hub_of() -> Iterator[Callable[..., Hub]]:
     """Make a `Hub` whose worker knows the given orchestrators, activities and entities."""
     running: list[tuple[LocalEngine, TaskHubGrpcClient, TaskHubGrpcWorker]] = []
 
-    def make(
-        *, orchestrators: Any = (), activities: Any = (), entities: Any = (), keep_ended: int | None = None
-    ) -> Hub:
-        engine = LocalEngine(keep_ended=keep_ended)
+    def make(*, orchestrators: Any = (), activities: Any = (), entities: Any = (), **settings: Any) -> Hub:
+        engine = LocalEngine(**settings)
         address = engine.start()
         worker = TaskHubGrpcWorker(host_address=address, channel_options=_UNLIMITED)
         for function in orchestrators:

@@ -25,6 +25,7 @@ def app(tmp_path: Path, host: object = None, local: object = None) -> Path:
 def test_an_app_without_settings_gets_the_defaults_of_core_tools(tmp_path):
     settings = load_settings(app(tmp_path), {})
     assert (settings.route_prefix, settings.task_hub, settings.port) == ("api", "TestHubName", 7071)
+    assert settings.default_version is None
     assert settings.cors == Cors()
 
 
@@ -32,13 +33,14 @@ def test_host_json_gives_prefix_hub_limits_and_log_levels(tmp_path):
     host = {
         "extensions": {
             "http": {"routePrefix": "/v1/"},
-            "durableTask": {"hubName": "%HUB%", "maxConcurrentActivityFunctions": 3},
+            "durableTask": {"hubName": "%HUB%", "maxConcurrentActivityFunctions": 3, "defaultVersion": "2.1"},
         },
         "logging": {"logLevel": {"default": "Warning"}},
     }
     settings = load_settings(app(tmp_path, host), {"HUB": "Mine"})
     assert (settings.route_prefix, settings.task_hub) == ("v1", "Mine")
     assert (settings.limits.activities, settings.limits.entities) == (3, 10 * (os.cpu_count() or 1))
+    assert settings.default_version == "2.1"
     assert settings.log_levels == {"default": "Warning"}
 
 

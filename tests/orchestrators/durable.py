@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self, cast
 
 from azure.durable_functions.internal.compat.orchestration_context import wrap_orchestrator
@@ -54,6 +56,9 @@ ORCHESTRATORS: dict[str, Orchestrator] = {
     SHARD: shard,
     DELIVERY: delivery,
 }
+APP_VERSION = json.loads((Path(__file__).parents[2] / "host.json").read_text())["extensions"]["durableTask"][
+    "defaultVersion"
+]
 LIMIT_S = 60.0
 """How long anything here is waited for."""
 
@@ -130,7 +135,7 @@ class Durable:
         self.agents = Agents()
         self.delivery_replies: list[JSON] = []
         """What the attempts to deliver a callback bring, one after the other."""
-        self.engine = LocalEngine()
+        self.engine = LocalEngine(default_version=APP_VERSION)
         self._address = self.engine.start()
         self.client = TaskHubGrpcClient(host_address=self._address, channel_options=_UNLIMITED, logger=_QUIET)
         self._worker = TaskHubGrpcWorker(

@@ -30,7 +30,7 @@ NEWER: dict[str, dict[str, Any]] = {
     f"{DURABLE}.versionFailureStrategy": {"enum": ["Reject", "Fail"]},
     f"{DURABLE}.versionMatchStrategy": {"enum": ["None", "Strict", "CurrentOrOlder"]},
 }
-"""What SchemaStore's schema does not have. The values are those of Microsoft Learn (host.json, Durable Functions)."""
+"""What the schema of SchemaStore does not have; values from Microsoft Learn, on host.json and Durable Functions."""
 
 
 def public_schema() -> dict[str, Any]:

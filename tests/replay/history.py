@@ -41,6 +41,17 @@ class History:
         events = [json_format.ParseDict(event, pb.HistoryEvent()) for event in stored["events"]]
         return cls(path.stem, stored["orchestrator"], stored["instance_id"], events)
 
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return FOLDER / f"{self.name}.json"
+
+    @property
+    def version(self) -> str | None:
+        """Of the orchestration: `defaultVersion` of host.json when it was recorded; None if there was none yet."""
+        started = next(event.executionStarted for event in self.events if event.HasField("executionStarted"))
+        return started.version.value if started.HasField("version") else None
+
     def save(self) -> Path:
         """Write the history to its file and return its path."""
         stored = {
@@ -48,9 +59,8 @@ class History:
             "instance_id": self.instance_id,
             "events": [json_format.MessageToDict(_without_stack(event)) for event in self.events],
         }
-        path = FOLDER / f"{self.name}.json"
-        path.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
-        return path
+        self.path.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
+        return self.path
 
     def turns(self) -> Iterator[Turn]:
         """The turns in their order: each from `orchestratorStarted` up to the next."""

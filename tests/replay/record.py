@@ -6,13 +6,15 @@
 Each scenario is a real run of the app's orchestrators under the SDK's worker on the in-memory engine, with scripted
 agents whose order of answers is fixed. Two recordings differ in times, and, where branches are told to stop, in
 which turn hears of it first. Record anew only when a change is meant to change decisions: read the failure of
-`test_replay.py` first, it says whether running runs would survive the change.
+`test_replay.py` first, it says whether running runs would survive the change. `keeping.py` sees to it that none is
+forgotten: what would lead runs of a version astray is not recorded.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from activities.names import (
@@ -28,18 +30,21 @@ from activities.names import (
     delivery_instance_id,
 )
 from shared.contracts.work import Unit
-from tests.orchestrators.durable import LIMIT_S, Durable
+from tests.orchestrators.durable import LIMIT_S, ORCHESTRATORS, Durable
 from tests.orchestrators.fake_context import JSON
 from tests.orchestrators.given import documents_request, outcome, refused, replied, sections_request
 from tests.orchestrators.relay import ANSWERED, Stages, refusal, singles, unit
 from tests.orchestrators.stored_runs import StoredRuns
 from tests.replay.history import FOLDER, History
+from tests.replay.keeping import is_kept, make_room
 
 Scenario = Callable[[Durable], None]
 
 SCENARIOS: dict[str, Scenario] = {}
 STAGE_SCENARIOS: dict[str, Callable[[Stages], None]] = {}
 STORED_SCENARIOS: dict[str, Callable[[StoredRuns], None]] = {}
+WRITTEN: set[Path] = set()
+"""The files of the histories that were recorded by this process."""
 
 
 def scenario(function: Scenario) -> Scenario:
@@ -596,7 +601,9 @@ def save_stored_shard(stored: StoredRuns, stage: str, number: int) -> None:
 
 def saved(history: History) -> None:
     """Save a history, and say so."""
+    make_room(history, ORCHESTRATORS[history.orchestrator])
     print(f"{history.save().name}: {len(history.events)} events")
+    WRITTEN.add(history.path)
 
 
 def start_held(durable: Durable, orchestrator: str, request: JSON, *held: str) -> None:
@@ -616,8 +623,7 @@ def save(durable: Durable, orchestrator: str, call: str | None = None, name: str
     """Save the history of the scenario's run, or of one of its calls, once the run has ended."""
     durable.result()
     instance_id = durable.call_id(call) if call else durable.run_id
-    path = History(name or durable.run_id, orchestrator, instance_id, durable.history(instance_id)).save()
-    print(f"{path.name}: {len(durable.history(instance_id))} events")
+    saved(History(name or durable.run_id, orchestrator, instance_id, durable.history(instance_id)))
 
 
 def main(names: list[str]) -> None:
@@ -626,9 +632,6 @@ def main(names: list[str]) -> None:
     if unknown := [name for name in names if name not in known]:
         raise SystemExit(f"There is no scenario {unknown[0]!r}. There are: {', '.join(known)}.")
     FOLDER.mkdir(exist_ok=True)
-    if not names:
-        for path in FOLDER.glob("*.json"):
-            path.unlink()
     with Durable() as durable:
         for name in [name for name in names or SCENARIOS if name in SCENARIOS]:
             durable.anew(run_id=name)
@@ -641,6 +644,9 @@ def main(names: list[str]) -> None:
         with StoredRuns() as stored:
             stored.run_id = name
             STORED_SCENARIOS[name](stored)
+    if not names:
+        for path in {path for path in FOLDER.glob("*.json") if not is_kept(path)} - WRITTEN:
+            path.unlink()
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from tests.replay.history import History, Turn
 Decision = dict[str, Any]
 
 BREAKS_RUNS = (
-    "Runs that are under way when this is deployed would go astray or fail. Keep the old order of decisions, "
-    "or give the changed orchestrator a new durable name and keep the old one until its runs have ended."
+    "Runs that are under way when this is deployed would go astray or fail. Keep the old order of decisions for runs "
+    "of the old version (`context.version`), and raise `defaultVersion` in host.json: docs/operations.md#upgrades"
 )
 SAFE_FOR_RUNS = (
     "Only payloads differ: runs under way go on, with the new payload for what they have not yet asked for. "
@@ -39,6 +39,22 @@ def replay(history: History, orchestrator: Orchestrator) -> int:
         if decided != before:
             raise DivergedError(explain(history.name, number, before, decided))
     return len(turns)
+
+
+def strays(history: History, orchestrator: Orchestrator) -> str | None:
+    """Where a run with this history would go astray: the first other decision, payloads apart; None if nowhere."""
+    for number, turn in enumerate(history.turns(), start=1):
+        decided = [of_action(action) for action in execute(history.instance_id, turn, orchestrator)]
+        before = [of_event(event) for event in turn.decided]
+        if _shapes(decided) != _shapes(before):
+            return explain(history.name, number, before, decided)
+    return None
+
+
+def order_of(history: History) -> list[Decision]:
+    """All decisions in their order, without payloads and times: what two recordings of the same code have in common."""
+    decisions = [of_event(event) for turn in history.turns() for event in turn.decided]
+    return [{key: value for key, value in each.items() if key != "fire_at"} for each in _shapes(decisions)]
 
 
 def execute(instance_id: str, turn: Turn, orchestrator: Orchestrator) -> list[pb.OrchestratorAction]:

@@ -67,6 +67,10 @@ def broken(draw: st.DrawFn, bodies: st.SearchStrategy[dict[str, Any]], contract:
     return body
 
 
+NOT_KEPT = {"callback_url": None}
+"""No contract writes it: history has it sealed."""
+
+
 @pytest.mark.parametrize("name", CONTRACTS)
 @given(data=st.data())
 @settings(suppress_health_check=[HealthCheck.too_slow])
@@ -81,7 +85,7 @@ def test_any_json_is_a_request_that_survives_history_or_a_problem(name: str, dat
         return
     written = json.dumps(request.model_dump(mode="json"), allow_nan=False, ensure_ascii=False).encode()
     again = restored(contract, json.loads(written))
-    assert again == request
+    assert again == request.model_copy(update=NOT_KEPT)
     if isinstance(again, SectioningRequest | VotingRequest | MapReduceRequest) and not getattr(again, "source", None):
         assert branches_of(again)
         pattern: Any = name
