@@ -8,7 +8,12 @@ from shared import settings
 from tests.packaging.checkout import ROOT
 
 EXAMPLE = json.loads((ROOT / "local.settings.json.example").read_text("utf-8"))
-OF_THE_PLATFORM = {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME", "PYTHON_ENABLE_INIT_INDEXING"}
+OF_THE_PLATFORM = {
+    "AzureWebJobsStorage",
+    "FUNCTIONS_WORKER_RUNTIME",
+    "PYTHON_ENABLE_INIT_INDEXING",
+    "PYTHON_ENABLE_OPENTELEMETRY",
+}
 OF_THE_LOCAL_HOST = {settings.CHORUS_CALLBACK_LOOPBACK}
 """Set by the local host and never by people."""
 
