@@ -124,6 +124,7 @@ async def running_chorus(**env: str) -> AsyncGenerator[Chorus]:
         model_env = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "offline", "AZURE_OPENAI_ENDPOINT": ""}
         async with running_host(APP_DIR, env={**model_env, **env}) as host, aiohttp.ClientSession() as session:
             yield Chorus(host.base_url, session, model, host)
+            assert "TypeError" not in host.output, "the app called something of its own in a wrong way"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

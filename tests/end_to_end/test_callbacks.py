@@ -18,6 +18,7 @@ from aiohttp import web
 from standardwebhooks import Webhook
 
 from activities.names import attempt_instance_id, delivery_instance_id
+from local_host.azurite import azurite_settings, running_azurite
 from local_host.testing import ROOT
 from tests.end_to_end.conftest import JSON, RUN_LIMIT_S, Chorus, running_chorus
 from tests.shared.callbacks.given import OLD_SECRET, SECRET
@@ -74,9 +75,12 @@ async def receiving(*statuses: int) -> AsyncIterator[Receiver]:
         await runner.cleanup()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def app() -> AsyncIterator[Chorus]:
-    async with running_chorus(CHORUS_CALLBACK_SECRET=f"{SECRET} {OLD_SECRET}", CHORUS_CALLBACK_HOSTS="") as chorus:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["without storage", "with storage"])
+async def app(request: pytest.FixtureRequest, azurite: running_azurite) -> AsyncIterator[Chorus]:
+    """With storage for large payloads the SDK calls activities in another way."""
+    storage = azurite_settings(azurite.connection_string, {}) if request.param == "with storage" else {}
+    secrets = {"CHORUS_CALLBACK_SECRET": f"{SECRET} {OLD_SECRET}", "CHORUS_CALLBACK_HOSTS": ""}
+    async with running_chorus(**secrets, **storage) as chorus:
         yield chorus
 
 

@@ -39,5 +39,6 @@ async def test_a_function_with_a_client_takes_its_configuration_and_leaves_the_c
     bound: Any = with_kept_client(hub_of)
     assert await bound(given=1, client=config("hub")) == (1, kept_client(config("hub")))
     assert (await bound(given=2, client=config("hub")))[1] is kept_client(config("hub"))
+    assert (await bound(3, config("hub"))) == (3, kept_client(config("hub")))
     assert list(inspect.signature(bound).parameters) == ["given", "client"]
     assert bound.__annotations__["client"] is str
