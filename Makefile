@@ -46,8 +46,8 @@ examples: $(READY) $(NODE_READY) ## Run the large examples, whose documents are 
 	@$(BIN)/python -m local_host demo --in-storage
 
 .PHONY: start
-start: $(READY) ## Serve the app on http://localhost:7071 until Ctrl-C
-	@$(BIN)/python -m local_host start --with-offline-model --with-azurite --with-samples
+start: $(READY) ## Serve the app on http://localhost:7071 until Ctrl-C (PORT=7199 for another port)
+	@$(BIN)/python -m local_host start $(if $(PORT),--port $(PORT)) --with-offline-model --with-azurite --with-samples
 
 .PHONY: test
 test: $(READY) $(NODE_READY) ## Run every test
