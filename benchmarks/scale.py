@@ -151,9 +151,11 @@ class Stack:
 
     def _histories(self, run_id: str) -> list[int]:
         """The number of events of each orchestration of the run."""
+        from activities.names import children_prefix
+
         instances = f"{self._host.base_url}/runtime/webhooks/durabletask/instances"
-        children = fetched(f"{instances}?instanceIdPrefix={run_id}&showInput=false")
-        ids = [child["instanceId"] for child in children]
+        children = fetched(f"{instances}?instanceIdPrefix={children_prefix(run_id)}&showInput=false")
+        ids = [run_id, *(child["instanceId"] for child in children)]
         return [len(fetched(f"{instances}/{each}?showHistory=true")["historyEvents"]) for each in ids]
 
     def _problems(self, result: Mapping[str, Any], digests: Mapping[str, str]) -> Iterator[str]:
