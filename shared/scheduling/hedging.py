@@ -8,8 +8,11 @@ from math import ceil
 from shared.contracts.policy import RunPolicy
 
 MAX_HEDGES_PER_BRANCH = 3
-MARGIN = 1.25
-"""A learned wait is so many times the 95th percentile: most calls above the percentile itself are not stuck."""
+MARGIN = 1.3
+"""A learned wait is so many times the 95th percentile: most calls above the percentile itself are not stuck.
+
+Hedges are hedged without it. They are few, so that one in vain costs little; and the slowest runs wait for them.
+"""
 LEAST_COMPLETED = 3
 LEAST_COMPLETED_SHARE = 0.75
 """Of the first calls and retries that have not failed, successes, before the percentile says anything."""
@@ -20,7 +23,7 @@ class Hedging:
     """Decides how long a call may take before it is hedged, and how many extra calls there may be.
 
     `hedge_after_s` states the wait. `hedge: "p95"` learns it: `MARGIN` times the 95th percentile of the run's own
-    successful calls, once three quarters of those that have not failed are done.
+    successful calls, once three quarters of those that have not failed are done, and the percentile itself for hedges.
 
     Simulated (`tests/shared/scheduling/test_tail.py`): fifty calls of about a second, of which one in twenty takes ten
     times as long, end in a third of the time that they take without hedging, for some five extra calls of a hundred.
@@ -46,8 +49,14 @@ class Hedging:
         return self.typical_s
 
     @property
+    def again_after_s(self) -> float | None:
+        """The same for a call that is a hedge itself."""
+        after_s = self.after_s
+        return after_s if after_s is None or not self._learns else max(LEAST_WAIT_S, after_s / MARGIN)
+
+    @property
     def typical_s(self) -> float | None:
-        """The same, however many extra calls there have been; what was told counts until enough has been learned."""
+        """`after_s`, however many extra calls there have been; what was told counts until enough has been learned."""
         if not self._learns:
             return self._stated_s
         learned_s = self._learned_s()

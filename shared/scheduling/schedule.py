@@ -52,7 +52,7 @@ class Schedule[J: Job = Branch]:
         self._hedging = Hedging(policy)
         self._waiting = deque[Record[J]]()
         self._retries: list[tuple[datetime, int, Record[J]]] = []
-        self._oldest = deque[Call[J]]()
+        self._oldest = (deque[Call[J]](), deque[Call[J]]())
         self._rehedges: list[tuple[datetime, int, Call[J]]] = []
         self._losers: list[Call[J]] = []
         self._in_flight = 0
@@ -194,25 +194,30 @@ class Schedule[J: Job = Branch]:
 
     def _straggler(self) -> tuple[Call[J], datetime] | None:
         """The call to hedge next, which is the oldest that may be, and when: not while the model throttles."""
-        after_s = self._hedging.after_s
-        if after_s is None:
+        after_s, again_after_s = self._hedging.after_s, self._hedging.again_after_s
+        if after_s is None or again_after_s is None:
             return None
-        while self._oldest and not self._may_be_hedged(self._oldest[0], after_s):
-            self._oldest.popleft()
-        while self._rehedges and not self._may_be_hedged(self._rehedges[0][2], after_s):
+        waits_s = (after_s, again_after_s)
+        for calls in self._oldest:
+            while calls and not self._may_be_hedged(calls[0], waits_s):
+                calls.popleft()
+        while self._rehedges and not self._may_be_hedged(self._rehedges[0][2], waits_s):
             heappop(self._rehedges)
-        calls = [*([self._oldest[0]] if self._oldest else []), *(call for _, _, call in self._rehedges[:1])]
-        return min(((call, self._hedged_at(call, after_s)) for call in calls), key=lambda due: due[1], default=None)
+        calls = [*(calls[0] for calls in self._oldest if calls), *(call for _, _, call in self._rehedges[:1])]
+        return min(((call, self._hedged_at(call, waits_s)) for call in calls), key=lambda due: due[1], default=None)
 
-    def _may_be_hedged(self, call: Call[J], after_s: float) -> bool:
+    def _may_be_hedged(self, call: Call[J], waits_s: tuple[float, float]) -> bool:
         record = call.record
         newest = call.in_flight and not any(later.in_flight for later in record.calls[call.number :])
         left = not record.decided and record.hedges < MAX_HEDGES_PER_BRANCH
-        return newest and left and self._hedged_at(call, after_s) < call.deadline
+        return newest and left and self._hedged_at(call, waits_s) < call.deadline
 
-    def _hedged_at(self, call: Call[J], after_s: float) -> datetime:
-        """When a call is hedged: once it has taken long, and after the wait that a failed hedge of it has asked for."""
-        moment = max(call.started_at + timedelta(seconds=after_s), self._window.throttled_until)
+    def _hedged_at(self, call: Call[J], waits_s: tuple[float, float]) -> datetime:
+        """When a call is hedged: once it has taken long, and after the wait that a failed hedge of it has asked for.
+
+        A first call and a hedge may take differently long.
+        """
+        moment = max(call.started_at + timedelta(seconds=waits_s[call.is_hedge]), self._window.throttled_until)
         return max(moment, call.record.not_before or moment)
 
     def _start(self, start: Start[J], now: datetime) -> Call[J]:
@@ -235,7 +240,7 @@ class Schedule[J: Job = Branch]:
         )
         record.calls.append(call)
         if self._policy.hedges:
-            self._oldest.append(call)
+            self._oldest[call.is_hedge].append(call)
         return call
 
     def _begin_attempt(self, record: Record[J], now: datetime) -> None:

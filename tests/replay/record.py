@@ -403,6 +403,14 @@ def map_reduce_with_a_learned_hedge(durable: Durable) -> None:
 
 
 @scenario
+def map_reduce_with_learned_hedges_of_hedges(durable: Durable) -> None:
+    policy = {"hedge": "p95", "max_hedge_percentage": 50}
+    start_held(durable, MAP_REDUCE, documents_request(4, policy=policy), "d0", "d1", "d2", "d3~1", "d3~2")
+    end_in_order(durable, "d2", "d0", "d1")
+    save(durable, MAP_REDUCE)
+
+
+@scenario
 def map_reduce_redriven_to_its_reduction(durable: Durable) -> None:
     durable.start(MAP_REDUCE, documents_request(2), reused=[outcome("d0"), outcome("d1")])
     save(durable, MAP_REDUCE)

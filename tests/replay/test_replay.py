@@ -62,6 +62,7 @@ ENDINGS = {
     "map_reduce_to_its_deadline": ("partial", "deadline_exceeded"),
     "map_reduce_whose_reduction_fails": ("partial", "aggregation_failed"),
     "map_reduce_with_a_learned_hedge": ("succeeded", "all_completed"),
+    "map_reduce_with_learned_hedges_of_hedges": ("succeeded", "all_completed"),
     "sectioning_beyond_its_tolerance": ("failed", "failure_tolerance_exceeded"),
     "sectioning_cancelled": ("cancelled", "cancelled"),
     "sectioning_redriven": ("succeeded", "all_completed"),
@@ -157,6 +158,8 @@ def test_the_histories_show_retries_hedges_a_window_and_stopped_calls() -> None:
     assert calls_of(history("sectioning_with_a_hedge")) == ["a", "b", "c", "b~2h", "c~2h", "~synthesis"]
     assert stops_of(history("sectioning_with_a_hedge")) == [{"b"}, {"c~2h"}]
     assert calls_of(history("map_reduce_with_a_learned_hedge")) == ["d0", "d1", "d2", "d3", "d3~2h", "~reduction"]
+    hedges = calls_of(history("map_reduce_with_learned_hedges_of_hedges"))
+    assert hedges == ["d0", "d1", "d2", "d3", "d3~2h", "d3~3h", "~reduction"]
     assert calls_of(history("sectioning_redriven")) == ["b", "~synthesis"]
     assert calls_of(history("map_reduce_of_parts")) == ["d0+1", "d0+2", "d1", "~reduction"]
     in_batches = calls_of(history("map_reduce_in_batches"))
@@ -384,6 +387,13 @@ def test_another_moment_to_hedge_at_is_noticed(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Hedging, "after_s", property(lambda _: 0.7))
     with pytest.raises(DivergedError, match=r"turn \d+: ") as failure:
         replay(history("map_reduce_with_a_learned_hedge"), flat(map_reduce))
+    assert BREAKS_RUNS in str(failure.value)
+
+
+def test_another_moment_to_hedge_a_hedge_at_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hedging, "again_after_s", property(lambda _: 0.7))
+    with pytest.raises(DivergedError, match=r"turn \d+: ") as failure:
+        replay(history("map_reduce_with_learned_hedges_of_hedges"), flat(map_reduce))
     assert BREAKS_RUNS in str(failure.value)
 
 

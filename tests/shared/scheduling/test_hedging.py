@@ -60,6 +60,23 @@ def test_nothing_is_learned_from_fewer_than_three_calls() -> None:
     assert learning(3, [1.0, 1.0, 1.0]).after_s == MARGIN
 
 
+def test_a_hedge_is_hedged_without_the_margin() -> None:
+    durations_s = [float(second) for second in range(1, 21)]
+    learned = learning(20, durations_s)
+
+    assert learned.again_after_s == pytest.approx(19.0)
+    assert learning(4, [0.001] * 4).again_after_s == LEAST_WAIT_S
+    assert learning(2, [1.0]).again_after_s is None
+
+
+def test_a_stated_time_is_that_of_hedges_too() -> None:
+    stated = hedging(5, hedge_after_s=1)
+    assert stated.again_after_s == 1
+
+    stated.spend()
+    assert stated.again_after_s is None
+
+
 def test_nothing_is_learned_before_three_quarters_have_succeeded() -> None:
     assert learning(20, [1.0] * 14).after_s is None
     assert learning(20, [1.0] * 15).after_s == MARGIN

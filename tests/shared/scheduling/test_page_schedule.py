@@ -9,6 +9,7 @@ import pytest
 from shared.contracts.branch import Usage
 from shared.contracts.policy import RunPolicy
 from shared.contracts.work import Account, RunFolder, Stage, Tally, Unit, Work
+from shared.scheduling.hedging import MARGIN
 from shared.scheduling.page_schedule import EXPIRY_GRACE_S, PageSchedule
 from shared.scheduling.record import Call
 from shared.scheduling.unit_job import UnitJob
@@ -260,11 +261,11 @@ def test_what_calls_take_is_told_to_the_next_shard() -> None:
     before = page(*[1] * 8, hedge="p95")
     for call in before.due(at(0)):
         before.ended(call, succeeded(), at(2))
-    assert before.account().typical_s == pytest.approx(2.5)
+    assert before.account().typical_s == pytest.approx(2 * MARGIN)
     given = page(1, 1, works=20, hedge="p95", max_hedge_percentage=100)
     given.absorb(before.account())
     given.due(at(10))
-    assert len(given.due(at(12.6))) == 2
+    assert len(given.due(at(10 + 2 * MARGIN))) == 2
 
 
 def test_the_budget_allows_for_all_answers_of_a_batch() -> None:

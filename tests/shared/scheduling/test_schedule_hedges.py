@@ -127,6 +127,27 @@ def test_hedges_are_hedged_in_turn_up_to_a_bound() -> None:
     assert hedges == [["b0~2h"], ["b0~3h"], ["b0~4h"], []]
 
 
+def test_a_hedge_that_straggles_is_hedged_sooner_than_a_first_call() -> None:
+    given = schedule(10, hedge="p95", max_hedge_percentage=100)
+    for call in given.due(at(0))[1:]:
+        given.ended(call, succeeded(), at(1))
+    assert ids(given.due(at(MARGIN))) == ["b0~2h"]
+
+    assert given.wake_at(at(MARGIN)) == at(MARGIN + 1)
+    assert ids(given.due(at(MARGIN + 1))) == ["b0~3h"]
+
+
+def test_a_hedge_that_is_due_does_not_wait_for_an_older_first_call_that_is_due_later() -> None:
+    given = schedule(20, hedge="p95", max_hedge_percentage=100, max_concurrency=19)
+    for call in given.due(at(0))[1:]:
+        given.ended(call, succeeded(), at(1))
+    assert ids(given.due(at(1.2))) == ["b19"]
+    assert ids(given.due(at(MARGIN))) == ["b0~2h"]
+
+    assert given.wake_at(at(MARGIN)) == at(MARGIN + 1)
+    assert [ids(given.due(at(second))) for second in (MARGIN + 1, 1.2 + MARGIN)] == [["b0~3h"], ["b19~2h"]]
+
+
 def test_the_run_s_share_of_hedges_goes_to_the_oldest_calls() -> None:
     given = schedule(10, hedge_after_s=2, max_hedge_percentage=20)
     given.due(at(0))
