@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from typing import Any, cast
@@ -11,16 +10,8 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared import deferred
-from shared.errors import SettingsError
 from shared.kept_client import with_kept_client
-from shared.recipes.folder import folder_of
-from shared.settings import (
-    load_callback_settings,
-    load_model_settings,
-    load_retention_days,
-    load_storage_settings,
-    load_telemetry_settings,
-)
+from shared.startup import start
 
 # Outputs of models and callers' schemas are arbitrary JSON. In the SDK's loose mode, an object in them with the keys
 # __class__, __module__ and __data__ would be taken for a Python object to rebuild, and could fail the orchestration.
@@ -95,44 +86,4 @@ app.timer_trigger("timer", "0 15 3 * * *")(
     with_client(deferred.client_timer_trigger("triggers.retention:purge_old_runs"))
 )
 
-# At INFO the clients of other services log each request with its URL, at DEBUG the prompts in it.
-for library in ("azure.core", "azure.identity", "azure.storage", "httpx", "httpx2", "openai"):
-    logging.getLogger(library).setLevel(logging.WARNING)
-
-try:
-    if telling := load_telemetry_settings(os.environ):
-        from shared.telemetry.open_telemetry import started
-        from shared.telemetry.telemetry import tell_by
-
-        tell_by(started(telling))
-except (SettingsError, ImportError) as exc:
-    logging.getLogger("chorus").warning("The app starts, but without telemetry: %s", exc)
-
-try:
-    load_model_settings(os.environ)
-except SettingsError as exc:
-    logging.getLogger("chorus").warning("The app starts, but its agents will fail: %s", exc)
-
-try:
-    if storage := load_storage_settings(os.environ):
-        from shared.payload_store import payloads_in
-
-        app.configure_large_payloads(payload_store=payloads_in(storage))
-except SettingsError as exc:
-    logging.getLogger("chorus").warning("The app starts, but without storage: %s", exc)
-
-try:
-    for broken in folder_of(os.environ).problems():
-        logging.getLogger("chorus").warning("The app starts, but without one of its recipes: %s", broken)
-except SettingsError as exc:
-    logging.getLogger("chorus").warning("The app starts, but without recipes: %s", exc)
-
-try:
-    load_callback_settings(os.environ)
-except SettingsError as exc:
-    logging.getLogger("chorus").warning("The app starts, but without callbacks: %s", exc)
-
-try:
-    load_retention_days(os.environ)
-except SettingsError as exc:
-    logging.getLogger("chorus").warning("The app starts, but purges no runs: %s", exc)
+start(app, os.environ)

@@ -304,7 +304,7 @@ def test_importing_the_app_loads_nothing_slow(loaded_app: dict[str, Any]) -> Non
     ours = {name for name in loaded if within(name, ["orchestrators", "triggers", "activities", "shared"])}
     assert ours == {
         "shared", "shared.deferred", "shared.errors", "shared.kept_client", "shared.recipes",
-        "shared.recipes.first_look", "shared.recipes.folder", "shared.settings", "shared.telemetry",
+        "shared.recipes.first_look", "shared.recipes.folder", "shared.settings", "shared.startup", "shared.telemetry",
         "shared.telemetry.telemetry",
     }  # fmt: skip
 
