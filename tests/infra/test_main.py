@@ -6,12 +6,13 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from shared import settings
-from tests.infra.bicep import INFRA, ROOT, Code, read, value_of
+from tests.infra.bicep import INFRA, ROOT, Code, all_templates, read, value_of
 
 MAIN = read(INFRA / "main.bicep")
 APP = read(INFRA / "modules" / "app.bicep")
@@ -36,7 +37,7 @@ LIMITS = {
 """Least and most characters of a name, and what they may be ("Naming rules and restrictions for Azure resources")."""
 
 
-def value(name: str):
+def value(name: str) -> Any:
     node = MAIN.named(name).value_node
     return None if node is None else value_of(node)
 
@@ -80,6 +81,16 @@ def test_a_default_is_within_its_own_limits(param) -> None:
     assert default in rules.get("allowed", [[default]])[0]
     if isinstance(default, int):
         assert rules.get("minValue", [default])[0] <= default <= rules.get("maxValue", [default])[0]
+
+
+@pytest.mark.parametrize(
+    ("template", "param"),
+    [(template.path.name, one) for template in all_templates() for one in template.of("param") if one.value_node],
+    ids=lambda one: getattr(one, "name", one),
+)
+def test_a_default_is_of_the_type_of_its_parameter(template: str, param) -> None:
+    types = {"string": str, "int": int, "bool": bool, "object": dict}
+    assert type(value_of(param.value_node)) is types[param.target], template
 
 
 def test_a_number_or_a_choice_has_limits() -> None:
@@ -146,11 +157,32 @@ def test_azd_finds_the_app_by_the_tag_of_its_service() -> None:
     assert value("allTags") == Code("union(tags, { 'azd-env-name': environmentName })")
 
 
+def test_the_outputs_have_the_names_by_which_azd_and_the_pages_ask_for_them() -> None:
+    assert [one.name for one in MAIN.of("output")] == [
+        "AZURE_RESOURCE_GROUP",  # azd looks for the app in it
+        "CHORUS_APP_NAME",
+        "CHORUS_URL",
+        "CHORUS_DOCUMENTS_URL",
+        "CHORUS_INSIGHTS_NAME",
+    ]
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    asked = set(re.findall(r"(?:get-value|\$\(output) (\w+)", page))
+    assert asked == {"AZURE_RESOURCE_GROUP", "CHORUS_APP_NAME", "CHORUS_URL"}
+
+
+def test_the_groups_that_are_always_ready_are_those_in_which_flex_consumption_scales_the_app() -> None:
+    groups = re.findall(
+        r"name: '(\w+)'", APP.named("app").at("properties.functionAppConfig.scaleAndConcurrency.alwaysReady").text
+    )
+    assert groups == ["http", "durable"]
+
+
 def test_azd_is_told_where_the_templates_are_and_that_this_is_a_function_app_in_python() -> None:
     azd = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
     service = azd["services"]["chorus"]
     assert (ROOT / azd["infra"]["path"] / f"{azd['infra']['module']}.bicep").is_file()
     assert (service["project"], service["language"], service["host"]) == (".", "py", "function")
+    assert service["remoteBuild"] is True  # wheels for Azure's Linux, whatever the machine is that deploys
     for hook in service["hooks"].values():
         for system in hook.values():
             assert (ROOT / re.sub(r"^(sh|\./) ?", "", system["run"]).split()[0]).is_file()
