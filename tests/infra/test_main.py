@@ -117,6 +117,15 @@ def test_the_name_of_a_setting_means_the_same_in_azd_and_in_the_app() -> None:
     assert MAIN.named("modelApi").decorators["allowed"] == [["responses", "chat_completions"]]
 
 
+def test_a_retention_that_the_app_would_refuse_is_refused_before_anything_is_made() -> None:
+    least, most = settings.LEAST_RETENTION_DAYS, settings.MOST_RETENTION_DAYS
+    refused = f"runRetentionDays == 0 || runRetentionDays >= {least} ? runRetentionDays : fail("
+    assert value("retentionDays").text.startswith(refused)
+    assert f"must be {least} or more" in value("retentionDays").text
+    assert MAIN.named("runRetentionDays").decorators["maxValue"] == [most]
+    assert MAIN.named("app").at("params.runRetentionDays") == Code("retentionDays")
+
+
 def test_the_secret_of_callbacks_is_secure_wherever_it_is_a_parameter() -> None:
     for template in (MAIN, read(INFRA / "modules" / "secrets.bicep")):
         assert "secure" in template.named("callbackSecret").decorators
