@@ -192,10 +192,11 @@ def test_azd_is_told_where_the_templates_are_and_that_this_is_a_function_app_in_
     assert (ROOT / azd["infra"]["path"] / f"{azd['infra']['module']}.bicep").is_file()
     assert (service["project"], service["language"], service["host"]) == (".", "py", "function")
     assert service["remoteBuild"] is True  # wheels for Azure's Linux, whatever the machine is that deploys
-    for hook in service["hooks"].values():
+    for hook in (*service["hooks"].values(), *azd["hooks"].values()):
         for system in hook.values():
             assert (ROOT / re.sub(r"^(sh|\./) ?", "", system["run"]).split()[0]).is_file()
-        assert hook["posix"]["run"].split()[-1] == hook["windows"]["run"].split()[-1]
+    assert azd["hooks"].keys() == {"predown"}
+    assert [hook["windows"]["run"].split()[-1] for hook in service["hooks"].values()] == ["put", "back"]
     assert {name: hook["posix"]["run"].split()[-1] for name, hook in service["hooks"].items()} == {
         "prepackage": "put",
         "postpackage": "back",
@@ -229,3 +230,33 @@ def test_after_a_packaging_that_was_broken_off_the_next_one_starts_from_the_own_
     assert packaged(project, "put", "scheduler") == {"of": "scheduler"}
     assert packaged(project, "put", "azureStorage") == {"of": "storage"}
     assert packaged(project, "back", "azureStorage") == {"of": "storage"}
+
+
+def taken_down(**env: str) -> subprocess.CompletedProcess[str]:
+    """What the hook before `azd down` says."""
+    return subprocess.run(["sh", INFRA / "down.sh"], env=env, capture_output=True, text=True, check=False)
+
+
+def test_azd_down_does_not_delete_the_resource_group_of_a_model_account_that_existed_already() -> None:
+    account = "/subscriptions/s/resourceGroups/theirs/providers/Microsoft.CognitiveServices/accounts/a"
+    done = taken_down(CHORUS_EXISTING_MODEL_ACCOUNT_ID=account, AZURE_RESOURCE_GROUP="rg-ours")
+    assert done.returncode == 1
+    assert account in done.stderr
+    assert "az group delete --name rg-ours\n" in done.stderr
+
+
+def test_azd_down_is_told_the_group_by_the_environment_where_nothing_was_deployed_to_the_end() -> None:
+    done = taken_down(CHORUS_EXISTING_MODEL_ACCOUNT_ID="/subscriptions/s", AZURE_ENV_NAME="chorus-test")
+    assert "az group delete --name rg-chorus-test\n" in done.stderr
+
+
+@pytest.mark.parametrize("env", [{}, {"CHORUS_EXISTING_MODEL_ACCOUNT_ID": ""}])
+def test_azd_down_goes_on_where_the_model_account_is_ours(env: dict[str, str]) -> None:
+    assert taken_down(**env).returncode == 0
+
+
+def test_the_hook_before_azd_down_says_the_same_on_windows() -> None:
+    script = (INFRA / "down.ps1").read_text(encoding="utf-8")
+    assert "if ($env:CHORUS_EXISTING_MODEL_ACCOUNT_ID)" in script
+    assert "az group delete --name $group" in script
+    assert "exit 1" in script
