@@ -184,6 +184,9 @@ var sinks = filter(map(split(sinkContainers, ','), part => trim(part)), part => 
 var hosts = filter(map(split(callbackHosts, ','), part => trim(part)), part => !empty(part))
 var schedulerRanges = filter(map(split(schedulerIpAllowlist, ','), part => trim(part)), part => !empty(part))
 
+// 1 and 2 are within the limits of the number, and the app would refuse them only when it starts (shared/settings.py).
+var retentionDays = runRetentionDays == 0 || runRetentionDays >= 3 ? runRetentionDays : fail('runRetentionDays (CHORUS_RETENTION_DAYS) must be 3 or more, or 0 for never.')
+
 var makesModel = empty(existingModelAccountId)
 var sendsCallbacks = !empty(callbackSecret) && !empty(hosts)
 var usesScheduler = durableBackend == 'scheduler'
@@ -398,7 +401,7 @@ module app 'modules/app.bicep' = {
     sinkContainers: sinks
     callbackSecretAddress: sendsCallbacks ? secrets!.outputs.callbackSecretAddress : ''
     callbackHosts: hosts
-    runRetentionDays: runRetentionDays
+    runRetentionDays: retentionDays
     schedulerAddress: usesScheduler ? scheduler!.outputs.address : ''
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount

@@ -27,8 +27,8 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
     }
     subnets: [
       {
-        // A /26: each instance may take an address, and Azure keeps five. Flex Consumption wants this delegation and a
-        // name without underscores.
+        // Instances go out through shared gateways, 27 addresses at most, so a /27 would do for one app and cannot be
+        // widened later. Flex Consumption wants this delegation and a name without underscores.
         name: 'app'
         properties: {
           addressPrefix: cidrSubnet(addressPrefix, 26, 0)

@@ -15,6 +15,7 @@ FUNCTIONS = frozenset(
         "contains",
         "empty",
         "environment",
+        "fail",
         "filter",
         "guid",
         "join",

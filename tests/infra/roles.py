@@ -15,3 +15,20 @@ ROLES = {
     "keyVaultSecretsUser": ("Key Vault Secrets User", "4633458b-17de-408a-b874-0445c86b69e6"),
     "durableTaskDataContributor": ("Durable Task Data Contributor", "0ad04412-c4d5-4796-b79c-f76d14c8d402"),
 }
+
+STORAGE = "Microsoft.Storage/storageAccounts"
+CONTAINER = "Microsoft.Storage/storageAccounts/blobServices/containers"
+ASSIGNED = {
+    ("host-storage", "app", "storageBlobDataOwner", STORAGE),
+    ("host-storage", "app", "storageQueueDataContributor", STORAGE),
+    ("host-storage", "app", "storageTableDataContributor", STORAGE),
+    ("documents", "app", "storageBlobDataReader", CONTAINER),
+    ("documents", "app", "storageBlobDataContributor", CONTAINER),
+    ("documents", "operator", "storageBlobDataContributor", CONTAINER),
+    ("model", "app", "cognitiveServicesOpenAIUser", "Microsoft.CognitiveServices/accounts"),
+    ("existing-model", "app", "cognitiveServicesOpenAIUser", "Microsoft.CognitiveServices/accounts"),
+    ("monitoring", "app", "monitoringMetricsPublisher", "Microsoft.Insights/components"),
+    ("secrets", "app", "keyVaultSecretsUser", "Microsoft.KeyVault/vaults/secrets"),
+    ("scheduler", "app", "durableTaskDataContributor", "Microsoft.DurableTask/schedulers/taskHubs"),
+}
+"""Every assignment: its module, who gets it, the role, and the type of resource that it is on. No more is needed."""

@@ -23,9 +23,13 @@ REQUIRED: dict[str, dict[str, Any]] = {
     },
     "Microsoft.Storage/storageAccounts/blobServices/containers": {"properties.publicAccess": "None"},
     "Microsoft.CognitiveServices/accounts": {
+        "properties.customSubDomainName": Code("name"),  # Entra ID needs a host name of the account's own
         "properties.disableLocalAuth": True,
         "properties.publicNetworkAccess": CLOSED_IF_PRIVATE,
         "properties.networkAcls.defaultAction": DENIED_IF_PRIVATE,
+    },
+    "Microsoft.CognitiveServices/accounts/deployments": {
+        "properties.model.version": Code("empty(modelVersion) ? null : modelVersion"),  # an empty one is refused
     },
     "Microsoft.KeyVault/vaults": {
         "properties.enableRbacAuthorization": True,
@@ -35,8 +39,16 @@ REQUIRED: dict[str, dict[str, Any]] = {
     },
     "Microsoft.Insights/components": {"properties.DisableLocalAuth": True},
     "Microsoft.OperationalInsights/workspaces": {"properties.features.disableLocalAuth": True},
+    "Microsoft.Web/serverfarms": {
+        "kind": "functionapp",
+        "sku": {"name": "FC1", "tier": "FlexConsumption"},
+        "properties.reserved": True,  # Linux
+    },
     "Microsoft.Web/sites": {
+        "kind": "functionapp,linux",
         "identity.type": "UserAssigned",
+        "identity.userAssignedIdentities": {"${identityId}": {}},
+        "properties.keyVaultReferenceIdentity": Code("identityId"),
         "properties.httpsOnly": True,
         "properties.siteConfig.minTlsVersion": "1.2",
         "properties.siteConfig.scmMinTlsVersion": "1.2",
@@ -49,7 +61,6 @@ REQUIRED: dict[str, dict[str, Any]] = {
 NOTHING_REQUIRED = frozenset(
     {
         "Microsoft.Authorization/roleAssignments",  # a rule of its own
-        "Microsoft.CognitiveServices/accounts/deployments",
         "Microsoft.DurableTask/schedulers",  # takes Entra ID and TLS only
         "Microsoft.DurableTask/schedulers/taskHubs",
         "Microsoft.KeyVault/vaults/secrets",
@@ -61,10 +72,24 @@ NOTHING_REQUIRED = frozenset(
         "Microsoft.Network/virtualNetworks",
         "Microsoft.Resources/resourceGroups",
         "Microsoft.Storage/storageAccounts/blobServices",
-        "Microsoft.Web/serverfarms",
         "Microsoft.Web/sites/config",  # tests/infra/test_settings.py
     }
 )
+VERSIONS = {
+    "Microsoft.Authorization": "2022-04-01",
+    "Microsoft.CognitiveServices": "2024-10-01",
+    "Microsoft.DurableTask": "2025-11-01",
+    "Microsoft.Insights": "2020-02-02",
+    "Microsoft.KeyVault": "2023-07-01",
+    "Microsoft.ManagedIdentity": "2023-01-31",
+    "Microsoft.Network": "2024-05-01",
+    "Microsoft.Network/privateDnsZones": "2020-06-01",
+    "Microsoft.OperationalInsights": "2023-09-01",
+    "Microsoft.Resources": "2024-03-01",
+    "Microsoft.Storage": "2024-01-01",
+    "Microsoft.Web": "2024-04-01",
+}
+"""The version of each provider's API, or of some of its types, that was looked up: a wrong date fails at Azure only."""
 TAGLESS = ("Authorization", "blobServices", "deployments", "taskHubs", "/secrets", "/config", "Policies", "ZoneGroups")
 
 SECRET_CALL = re.compile(
@@ -188,8 +213,8 @@ def wide_roles(template: Template) -> list[str]:
         named = re.fullmatch(by_table, role.text) if isinstance(role, Code) else None
         if not named or (named[2] and named[2] not in ROLES):
             problems.append(f"{one.name}: its role is none of modules/roles.bicep")
-        if not one.at("scope"):
-            problems.append(f"{one.name}: it has no scope, so it is on the whole resource group")
+        if not is_resource(one.at("scope"), template):
+            problems.append(f"{one.name}: its scope is no resource of this template, so it may be the whole group")
         purpose = one.at("properties.description")
         if purpose != Code("given.purpose") and not (isinstance(purpose, str) and PURPOSE.match(purpose)):
             problems.append(f"{one.name}: its description does not say who does what")
@@ -200,14 +225,21 @@ def wide_roles(template: Template) -> list[str]:
     return problems
 
 
+def is_resource(scope: Any, template: Template) -> bool:
+    """Whether a scope is a resource that the template declares, or one of several."""
+    name = scope.text.partition("[")[0] if isinstance(scope, Code) else ""
+    return name in {one.name for one in template.of("resource")}
+
+
 def odd_resources(template: Template) -> list[str]:
-    """Versions of the API that are not stable, and resources without the tags."""
+    """Versions of the API that nobody has looked up, and resources without the tags."""
     problems: list[str] = []
     for one in template.of("resource"):
         if one.node.parent is not None and one.node.parent.type == "object_property":
             continue  # a child has its parent's version
-        if not re.fullmatch(r"Microsoft\.[\w./]+@20\d\d-\d\d-\d\d", one.target):
-            problems.append(f"{one.name}: {one.target!r} is no type with a stable version")
+        wanted = [VERSIONS[kind] for kind in sorted(VERSIONS) if f"{one.resource_type}/".startswith(f"{kind}/")]
+        if one.target.partition("@")[2] not in wanted[-1:]:
+            problems.append(f"{one.name}: {one.target!r} has a version that is not in VERSIONS; look it up")
         tagless = one.existing or any(part in one.resource_type for part in TAGLESS)
         if not tagless and "tags" not in one.body:
             problems.append(f"{one.name}: it has no tags")

@@ -6,12 +6,13 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from shared import settings
-from tests.infra.bicep import INFRA, ROOT, Code, read, value_of
+from tests.infra.bicep import INFRA, ROOT, Code, all_templates, read, value_of
 
 MAIN = read(INFRA / "main.bicep")
 APP = read(INFRA / "modules" / "app.bicep")
@@ -36,7 +37,7 @@ LIMITS = {
 """Least and most characters of a name, and what they may be ("Naming rules and restrictions for Azure resources")."""
 
 
-def value(name: str):
+def value(name: str) -> Any:
     node = MAIN.named(name).value_node
     return None if node is None else value_of(node)
 
@@ -82,6 +83,16 @@ def test_a_default_is_within_its_own_limits(param) -> None:
         assert rules.get("minValue", [default])[0] <= default <= rules.get("maxValue", [default])[0]
 
 
+@pytest.mark.parametrize(
+    ("template", "param"),
+    [(template.path.name, one) for template in all_templates() for one in template.of("param") if one.value_node],
+    ids=lambda one: getattr(one, "name", one),
+)
+def test_a_default_is_of_the_type_of_its_parameter(template: str, param) -> None:
+    types = {"string": str, "int": int, "bool": bool, "object": dict}
+    assert type(value_of(param.value_node)) is types[param.target], template
+
+
 def test_a_number_or_a_choice_has_limits() -> None:
     unlimited = [
         one.name
@@ -104,6 +115,15 @@ def test_the_name_of_a_setting_means_the_same_in_azd_and_in_the_app() -> None:
         "CHORUS_RETENTION_DAYS": "runRetentionDays",
     }
     assert MAIN.named("modelApi").decorators["allowed"] == [["responses", "chat_completions"]]
+
+
+def test_a_retention_that_the_app_would_refuse_is_refused_before_anything_is_made() -> None:
+    least, most = settings.LEAST_RETENTION_DAYS, settings.MOST_RETENTION_DAYS
+    refused = f"runRetentionDays == 0 || runRetentionDays >= {least} ? runRetentionDays : fail("
+    assert value("retentionDays").text.startswith(refused)
+    assert f"must be {least} or more" in value("retentionDays").text
+    assert MAIN.named("runRetentionDays").decorators["maxValue"] == [most]
+    assert MAIN.named("app").at("params.runRetentionDays") == Code("retentionDays")
 
 
 def test_the_secret_of_callbacks_is_secure_wherever_it_is_a_parameter() -> None:
@@ -146,15 +166,39 @@ def test_azd_finds_the_app_by_the_tag_of_its_service() -> None:
     assert value("allTags") == Code("union(tags, { 'azd-env-name': environmentName })")
 
 
+def test_the_outputs_have_the_names_by_which_azd_and_the_pages_ask_for_them() -> None:
+    assert [one.name for one in MAIN.of("output")] == [
+        "AZURE_RESOURCE_GROUP",  # azd looks for the app in it
+        "CHORUS_APP_NAME",
+        "CHORUS_URL",
+        "CHORUS_DOCUMENTS_URL",
+        "CHORUS_INSIGHTS_NAME",
+    ]
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    asked = set(re.findall(r"(?:get-value|\$\(output) (\w+)", page))
+    assert asked > {"AZURE_RESOURCE_GROUP", "CHORUS_APP_NAME", "CHORUS_URL"}
+    set_by_hand = {FROM_ENVIRONMENT.fullmatch(given["value"])[1] for given in PARAMETERS.values()}  # type: ignore[index]
+    assert asked <= {one.name for one in MAIN.of("output")} | set_by_hand
+
+
+def test_the_groups_that_are_always_ready_are_those_in_which_flex_consumption_scales_the_app() -> None:
+    groups = re.findall(
+        r"name: '(\w+)'", APP.named("app").at("properties.functionAppConfig.scaleAndConcurrency.alwaysReady").text
+    )
+    assert groups == ["http", "durable"]
+
+
 def test_azd_is_told_where_the_templates_are_and_that_this_is_a_function_app_in_python() -> None:
     azd = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
     service = azd["services"]["chorus"]
     assert (ROOT / azd["infra"]["path"] / f"{azd['infra']['module']}.bicep").is_file()
     assert (service["project"], service["language"], service["host"]) == (".", "py", "function")
-    for hook in service["hooks"].values():
+    assert service["remoteBuild"] is True  # wheels for Azure's Linux, whatever the machine is that deploys
+    for hook in (*service["hooks"].values(), *azd["hooks"].values()):
         for system in hook.values():
             assert (ROOT / re.sub(r"^(sh|\./) ?", "", system["run"]).split()[0]).is_file()
-        assert hook["posix"]["run"].split()[-1] == hook["windows"]["run"].split()[-1]
+    assert azd["hooks"].keys() == {"predown"}
+    assert [hook["windows"]["run"].split()[-1] for hook in service["hooks"].values()] == ["put", "back"]
     assert {name: hook["posix"]["run"].split()[-1] for name, hook in service["hooks"].items()} == {
         "prepackage": "put",
         "postpackage": "back",
@@ -188,3 +232,33 @@ def test_after_a_packaging_that_was_broken_off_the_next_one_starts_from_the_own_
     assert packaged(project, "put", "scheduler") == {"of": "scheduler"}
     assert packaged(project, "put", "azureStorage") == {"of": "storage"}
     assert packaged(project, "back", "azureStorage") == {"of": "storage"}
+
+
+def taken_down(**env: str) -> subprocess.CompletedProcess[str]:
+    """What the hook before `azd down` says."""
+    return subprocess.run(["sh", INFRA / "down.sh"], env=env, capture_output=True, text=True, check=False)
+
+
+def test_azd_down_does_not_delete_the_resource_group_of_a_model_account_that_existed_already() -> None:
+    account = "/subscriptions/s/resourceGroups/theirs/providers/Microsoft.CognitiveServices/accounts/a"
+    done = taken_down(CHORUS_EXISTING_MODEL_ACCOUNT_ID=account, AZURE_RESOURCE_GROUP="rg-ours")
+    assert done.returncode == 1
+    assert account in done.stderr
+    assert "az group delete --name rg-ours\n" in done.stderr
+
+
+def test_azd_down_is_told_the_group_by_the_environment_where_nothing_was_deployed_to_the_end() -> None:
+    done = taken_down(CHORUS_EXISTING_MODEL_ACCOUNT_ID="/subscriptions/s", AZURE_ENV_NAME="chorus-test")
+    assert "az group delete --name rg-chorus-test\n" in done.stderr
+
+
+@pytest.mark.parametrize("env", [{}, {"CHORUS_EXISTING_MODEL_ACCOUNT_ID": ""}])
+def test_azd_down_goes_on_where_the_model_account_is_ours(env: dict[str, str]) -> None:
+    assert taken_down(**env).returncode == 0
+
+
+def test_the_hook_before_azd_down_says_the_same_on_windows() -> None:
+    script = (INFRA / "down.ps1").read_text(encoding="utf-8")
+    assert "if ($env:CHORUS_EXISTING_MODEL_ACCOUNT_ID)" in script
+    assert "az group delete --name $group" in script
+    assert "exit 1" in script

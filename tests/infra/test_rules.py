@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.infra.bicep import INFRA, Template, all_templates, parse, read, text_of, value_of, walk
-from tests.infra.roles import ROLES
+from tests.infra.roles import ASSIGNED, ROLES
 from tests.infra.rules import (
     NOTHING_REQUIRED,
     REQUIRED,
@@ -22,6 +22,7 @@ from tests.infra.rules import (
 TEMPLATES = all_templates()
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 ASSIGNMENT = """
+resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = { name: 'x' }
 resource a 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid('x')
   scope: account
@@ -70,11 +71,16 @@ def test_a_template_keeps_our_rules(rule: Callable[[Template], list[str]], templ
         (wide_roles, ASSIGNMENT.replace("roles.storageBlobDataReader", "roles.owner")),
         (wide_roles, ASSIGNMENT.replace("roles.storageBlobDataReader", "'8e3af657-a8ff-443c-a75c-2fe8c4bcb635'")),
         (wide_roles, ASSIGNMENT.replace("  scope: account\n", "")),
+        (wide_roles, ASSIGNMENT.replace("scope: account", "scope: resourceGroup()")),
+        (wide_roles, ASSIGNMENT.replace("scope: account", "scope: group")),
         (wide_roles, ASSIGNMENT.replace("Chorus reads the documents of runs.", "role")),
         (wide_roles, ASSIGNMENT.replace("    principalType: 'ServicePrincipal'\n", "")),
         (wide_roles, ASSIGNMENT.replace("guid('x')", "'fixed'")),
         (unsafe_resources, "resource x 'Microsoft.Sql/servers@2023-08-01' = { name: 'x' }"),
         (odd_resources, "resource x 'Microsoft.Web/sites@2024-04-01-preview' = { name: 'x', tags: tags }"),
+        (odd_resources, "resource x 'Microsoft.Web/sites@2024-04-02' = { name: 'x', tags: tags }"),
+        (odd_resources, "resource x 'Microsoft.Sql/servers@2023-08-01' = { name: 'x', tags: tags }"),
+        (odd_resources, "resource x 'Microsoft.Network/privateDnsZones@2024-05-01' = { name: 'x', tags: tags }"),
         (odd_resources, "resource x 'Microsoft.Web/sites@2024-04-01' = { name: 'x' }"),
     ],
 )
@@ -102,6 +108,10 @@ def test_a_role_assignment_as_it_should_be_breaks_no_rule() -> None:
         ("monitoring", "DisableLocalAuth: true", "DisableLocalAuth: false"),
         ("secrets", "enableRbacAuthorization: true", "accessPolicies: []"),
         ("app", "httpsOnly: true", "httpsOnly: false"),
+        ("app", "'${identityId}': {}", ""),
+        ("app", "kind: 'functionapp,linux'", "kind: 'functionapp'"),
+        ("app", "reserved: true", "reserved: false"),
+        ("model", "empty(modelVersion) ? null : modelVersion", "modelVersion"),
         ("app", "      minTlsVersion: '1.2'\n", ""),
         ("app", "type: 'UserAssignedIdentity'", "type: 'StorageAccountConnectionString'"),
         ("app", "allow: false", "allow: true"),
@@ -139,6 +149,22 @@ def test_every_role_of_the_table_is_assigned() -> None:
         text_of(node) for template in TEMPLATES for node in walk(template.root) if node.type == "member_expression"
     ]
     assert {name for name in ROLES if f"roles.{name}" in texts} == set(ROLES)
+
+
+def assigned_in(template: Template) -> Iterator[tuple[str, str, str, str]]:
+    """Module, who, role and type of resource of each assignment; those of a loop over a variable one by one."""
+    types = {one.name: one.resource_type for one in template.of("resource")}
+    for one in template.of("resource"):
+        if one.resource_type == "Microsoft.Authorization/roleAssignments":
+            role, scope = one.at("properties.roleDefinitionId").text, one.at("scope").text.partition("[")[0]
+            who = one.at("properties.principalId").text.removesuffix("PrincipalId")
+            written = text_of(template.named("appRoles").node) if "given.role" in role else role
+            for name in re.findall(r"roles\.(\w+)", written):
+                yield template.path.stem, who, name, types[scope]
+
+
+def test_everybody_gets_the_roles_that_are_needed_where_they_are_needed_and_no_others() -> None:
+    assert {found for template in TEMPLATES for found in assigned_in(template)} == ASSIGNED
 
 
 def test_an_id_stands_in_the_table_of_roles_and_nowhere_else() -> None:

@@ -175,6 +175,23 @@ def test_the_callback_secret_is_a_reference_into_the_vault() -> None:
     )
 
 
+def test_the_reference_into_the_vault_names_no_version_so_that_a_renewed_secret_is_followed() -> None:
+    address = read(INFRA / "modules" / "secrets.bicep").named("callbackSecretAddress").value_node
+    assert address is not None
+    assert value_of(address) == "${vault.properties.vaultUri}secrets/${secret.name}"
+
+
+def test_settings_that_are_not_always_there_are_there_with_what_they_are_made_of() -> None:
+    choices = [node for node in PROVIDED_NODE.children[-1].children if node.type == "ternary_expression"]
+    made_of = {
+        text_of(node.children[0]): keys_in(node.children[4]) for node in choices if text_of(node.children[2]) == "{}"
+    }
+    assert made_of == {
+        "empty(callbackSecretAddress)": ["CHORUS_CALLBACK_SECRET", "CHORUS_CALLBACK_HOSTS"],
+        "empty(schedulerAddress)": ["DURABLE_TASK_SCHEDULER_CONNECTION_STRING"],
+    }
+
+
 def test_settings_like_those_of_the_app_are_taken_by_the_settings_module() -> None:
     env = {
         "AZURE_OPENAI_ENDPOINT": "https://oai-chorus-abcdefghijklm.openai.azure.com",
