@@ -89,7 +89,7 @@ VERSIONS = {
     "Microsoft.Storage": "2024-01-01",
     "Microsoft.Web": "2024-04-01",
 }
-"""The version of each provider's API, or of some of its types, that was looked up: a wrong date fails at Azure only."""
+"""The version of each provider's API, or of some of its types: a mistyped date would fail at Azure only."""
 TAGLESS = ("Authorization", "blobServices", "deployments", "taskHubs", "/secrets", "/config", "Policies", "ZoneGroups")
 
 SECRET_CALL = re.compile(
@@ -239,7 +239,7 @@ def odd_resources(template: Template) -> list[str]:
             continue  # a child has its parent's version
         wanted = [VERSIONS[kind] for kind in sorted(VERSIONS) if f"{one.resource_type}/".startswith(f"{kind}/")]
         if one.target.partition("@")[2] not in wanted[-1:]:
-            problems.append(f"{one.name}: {one.target!r} has a version that is not in VERSIONS; look it up")
+            problems.append(f"{one.name}: {one.target!r} has a version that is not in VERSIONS; look it up, and change both")
         tagless = one.existing or any(part in one.resource_type for part in TAGLESS)
         if not tagless and "tags" not in one.body:
             problems.append(f"{one.name}: it has no tags")
