@@ -39,11 +39,11 @@ from shared.scheduling.hedging import Hedging
 from shared.sections import Sections
 from tests.orchestrators.durable import APP_VERSION, ORCHESTRATORS
 from tests.replay.history import FOLDER, History, recorded
-from tests.replay.keeping import is_kept, stand_ins
+from tests.replay.keeping import is_kept, numbers, stand_ins
 from tests.replay.replay import BREAKS_RUNS, SAFE_FOR_RUNS, DivergedError, replay, strays
 
 HISTORIES = recorded()
-VERSIONS = {None, APP_VERSION, *(of.version for of in HISTORIES)}
+VERSIONS = sorted({None, APP_VERSION, *(of.version for of in HISTORIES)}, key=numbers)
 
 ENDINGS = {
     "agent_attempt_is_lost": ("failed", "call_lost"),
