@@ -26,6 +26,7 @@ from shared.scheduling.accounts import End, outcome_of
 from shared.scheduling.batch import Batch, BranchJob, in_batches
 from shared.scheduling.batch_accounts import outcomes_of
 from shared.scheduling.batch_schedule import BranchSchedule
+from shared.scheduling.hedging import MARGINS, MARGINS_BEFORE_2
 from shared.scheduling.schedule import Call
 
 if TYPE_CHECKING:
@@ -80,7 +81,12 @@ class Flight:
         self._run = run
         self._context: DurableOrchestrationContext = run.context
         self._schedule = BranchSchedule(
-            policy, expected=expected, run_deadline=run.deadline, budget=run.budget, key=run.context.instance_id
+            policy,
+            expected=expected,
+            run_deadline=run.deadline,
+            budget=run.budget,
+            key=run.context.instance_id,
+            margins=MARGINS if run.hedges_sooner else MARGINS_BEFORE_2,
         )
         self._reused = reused
         self._aboard: list[Branch] = []

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from activities.names import CANCEL_EVENT
+from orchestrators.versions import hedges_sooner
 from shared.aggregation.completion import verdict
 from shared.contracts.branch import BranchOutcome, Usage
 from shared.contracts.policy import Interruption, RunPolicy
@@ -137,6 +138,11 @@ class Run:
     def may_call(self, branches: FannedOut) -> bool:
         """Whether there is time and budget left for an agent that aggregates."""
         return may_go_on(branches.interruption)
+
+    @property
+    def hedges_sooner(self) -> bool:
+        """Whether its hedges are hedged sooner than first calls; see `orchestrators/versions.py`."""
+        return hedges_sooner(self.context.version)
 
     @property
     def aggregation_policy(self) -> RunPolicy:

@@ -105,6 +105,7 @@ def map_documents(
         max_output_tokens=agent.max_output_tokens,
         redrive_of=redrive_of,
         recipe=run.recipe,
+        hedges_sooner=run.hedges_sooner,
     )
     mapped = Mapped(planned, (yield from run_stage(run, stage)))
     status, _ = verdict_of(run, mapped)

@@ -145,6 +145,7 @@ def call_level(run: Run, given: PlanLevel, plan: LevelPlan, levels: Levels) -> G
         base_tokens=plan.base_tokens,
         max_output_tokens=given.way.agent.max_output_tokens,
         recipe=run.recipe,
+        hedges_sooner=run.hedges_sooner,
     )
     outcome = yield from run_stage(replace(run, policy=run.aggregation_policy), stage)
     return replace(

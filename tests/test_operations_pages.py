@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shlex
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrators import versions
 from shared import settings
 from shared.errors import AgentError
 from shared.settings import LEAST_RETENTION_DAYS, PAYLOADS_CONTAINER
@@ -142,3 +144,10 @@ def test_each_command_of_the_deployment_is_marked_unless_it_was_run() -> None:
     steps = re.split(r"(?m)^(?=⚠|\*\*\d|##|To take it down|Azurite prints)", body)
     unmarked = [step for step in steps if re.search(r"(?m)^(azd|az|func|source .* func) ", step) and "⚠" not in step]
     assert unmarked == []
+
+
+def test_the_page_tells_what_each_version_of_orchestrations_decides() -> None:
+    rows = re.findall(r"^\| (\d+\.\d+) \| .*?`(\w+)`\) \|$", OPERATIONS, re.MULTILINE)
+
+    assert rows[-1][0] == DURABLE["defaultVersion"]
+    assert {decision for _, decision in rows} == {name for name, _ in inspect.getmembers(versions, inspect.isfunction)}

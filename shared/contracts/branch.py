@@ -101,6 +101,11 @@ def is_none(value: object) -> bool:
     return value is None
 
 
+def is_not(value: bool) -> bool:
+    """The same for what is said only when it is so."""
+    return not value
+
+
 class BranchError(Contract):
     """Why a call or a branch did not succeed. `code` is stable; see `shared/errors.py` for all of them."""
 

@@ -7,13 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.contracts.base import Contract
+from shared.contracts.branch import is_not
 from shared.contracts.policy import RunPolicy
 from shared.contracts.run import Pattern
-
-
-def is_not(value: bool) -> bool:
-    """Whether to leave a flag out of the JSON."""
-    return not value
 
 
 class CallEstimate(Contract):

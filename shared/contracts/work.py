@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue
 
 from shared.contracts.base import Contract
-from shared.contracts.branch import BranchError, BranchStatus, Usage, is_none
+from shared.contracts.branch import BranchError, BranchStatus, Usage, is_none, is_not
 from shared.contracts.policy import Interruption, RunPolicy
 from shared.contracts.storage import BlobSink, StoredFiles
 
@@ -142,7 +142,8 @@ class Stage(Contract):
 
     `call` is the activity that takes a `UnitCall`. `works` is how many there are on all pages, which the policy's
     tolerances count. `base_tokens` are those of the agent's instructions and schema, which each call has beside its
-    works; `max_output_tokens` its bound, if any. `recipe` is the run's, for telemetry.
+    works; `max_output_tokens` its bound, if any. `recipe` is the run's, for telemetry. `hedges_sooner` is what the
+    version of the run decides: that of a shard may be another.
     """
 
     name: str
@@ -154,6 +155,7 @@ class Stage(Contract):
     max_output_tokens: int | None = None
     redrive_of: RunFolder | None = None
     recipe: Annotated[str | None, Field(exclude_if=is_none)] = None
+    hedges_sooner: Annotated[bool, Field(exclude_if=is_not)] = False
 
 
 class UnitCall(Contract):

@@ -12,6 +12,7 @@ from shared.contracts.policy import RunPolicy
 from shared.errors import divides_batch
 from shared.scheduling.batch import Batch, BranchJob
 from shared.scheduling.budget import Budget
+from shared.scheduling.hedging import MARGINS, Margins
 from shared.scheduling.record import Call, Job, Record, Report
 from shared.scheduling.schedule import Schedule
 
@@ -19,8 +20,17 @@ from shared.scheduling.schedule import Schedule
 class BatchSchedule[J: Job](Schedule[J]):
     """A schedule whose jobs may be batches, which count by their weight; a kind of job says how it is divided."""
 
-    def __init__(self, policy: RunPolicy, *, expected: int, run_deadline: datetime, budget: Budget, key: str) -> None:
-        super().__init__(policy, expected=expected, run_deadline=run_deadline, budget=budget, key=key)
+    def __init__(
+        self,
+        policy: RunPolicy,
+        *,
+        expected: int,
+        run_deadline: datetime,
+        budget: Budget,
+        key: str,
+        margins: Margins = MARGINS,
+    ) -> None:
+        super().__init__(policy, expected=expected, run_deadline=run_deadline, budget=budget, key=key, margins=margins)
         self.divided: set[str] = set()
         """The names of the batches that were."""
 

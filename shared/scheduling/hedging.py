@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
+from dataclasses import dataclass
 from math import ceil
 
 from shared.contracts.policy import RunPolicy
@@ -13,6 +14,24 @@ MARGIN = 1.3
 
 Hedges are hedged without it. They are few, so that one in vain costs little; and the slowest runs wait for them.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """How many times the 95th percentile a call may take before it is hedged: a first one or a retry, and a hedge."""
+
+    first: float
+    again: float
+
+    @property
+    def are_one(self) -> bool:
+        """Whether hedges stand in one queue with all other calls."""
+        return self.first == self.again
+
+
+MARGINS = Margins(MARGIN, 1.0)
+MARGINS_BEFORE_2 = Margins(1.25, 1.25)
+"""Of runs before version 2.0."""
 LEAST_COMPLETED = 3
 LEAST_COMPLETED_SHARE = 0.75
 """Of the first calls and retries that have not failed, successes, before the percentile says anything."""
@@ -31,7 +50,8 @@ class Hedging:
     because hedges straggle too; waiting for more than three quarters waits for the stragglers themselves.
     """
 
-    def __init__(self, policy: RunPolicy) -> None:
+    def __init__(self, policy: RunPolicy, margins: Margins = MARGINS) -> None:
+        self._margins = margins
         self._stated_s = policy.hedge_after_s
         self._learns = policy.hedge is not None
         self._share = policy.max_hedge_percentage / 100 if policy.hedges else 0.0
@@ -52,7 +72,9 @@ class Hedging:
     def again_after_s(self) -> float | None:
         """The same for a call that is a hedge itself."""
         after_s = self.after_s
-        return after_s if after_s is None or not self._learns else max(LEAST_WAIT_S, after_s / MARGIN)
+        if after_s is None or not self._learns or self._margins.are_one:
+            return after_s
+        return max(LEAST_WAIT_S, after_s * self._margins.again / self._margins.first)
 
     @property
     def typical_s(self) -> float | None:
@@ -101,4 +123,4 @@ class Hedging:
         if completed < max(LEAST_COMPLETED, LEAST_COMPLETED_SHARE * self._hopeful):
             return None
         rank = ceil(completed * 0.95)
-        return max(LEAST_WAIT_S, MARGIN * self._durations_s[rank - 1])
+        return max(LEAST_WAIT_S, self._margins.first * self._durations_s[rank - 1])

@@ -19,6 +19,7 @@ from shared.contracts.work import Account, Stage, Tally, Unit, WorkFailure
 from shared.scheduling.accounts import ABANDONED_CALL, fate_of
 from shared.scheduling.batch_schedule import BatchSchedule, leaves_all
 from shared.scheduling.budget import Budget
+from shared.scheduling.hedging import MARGINS, MARGINS_BEFORE_2
 from shared.scheduling.record import Call, Record, Report
 from shared.scheduling.unit_job import UnitJob, overdue
 
@@ -31,7 +32,10 @@ class PageSchedule(BatchSchedule[UnitJob]):
 
     def __init__(self, policy: RunPolicy, stage: Stage, *, run_deadline: datetime, spent_tokens: int, key: str) -> None:
         budget = Budget(policy.max_total_tokens)
-        super().__init__(policy, expected=stage.works, run_deadline=run_deadline, budget=budget, key=key)
+        margins = MARGINS if stage.hedges_sooner else MARGINS_BEFORE_2
+        super().__init__(
+            policy, expected=stage.works, run_deadline=run_deadline, budget=budget, key=key, margins=margins
+        )
         budget.take_over(spent_tokens, 0, 0)
         self.places = 0
         self._stage = stage

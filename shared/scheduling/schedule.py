@@ -21,7 +21,7 @@ from shared.contracts.branch import Branch
 from shared.contracts.policy import Certainty, RunPolicy
 from shared.errors import RateLimited
 from shared.scheduling.budget import Budget
-from shared.scheduling.hedging import MAX_HEDGES_PER_BRANCH, Hedging
+from shared.scheduling.hedging import MARGINS, MAX_HEDGES_PER_BRANCH, Hedging, Margins
 from shared.scheduling.record import Call, Job, Record, Report
 from shared.scheduling.window import AdaptiveWindow
 
@@ -42,14 +42,24 @@ class Schedule[J: Job = Branch]:
     is no branch counts by its weight.
     """
 
-    def __init__(self, policy: RunPolicy, *, expected: int, run_deadline: datetime, budget: Budget, key: str) -> None:
+    def __init__(
+        self,
+        policy: RunPolicy,
+        *,
+        expected: int,
+        run_deadline: datetime,
+        budget: Budget,
+        key: str,
+        margins: Margins = MARGINS,
+    ) -> None:
         self.records: dict[str, Record[J]] = {}
         self._policy = policy
         self._run_deadline = run_deadline
         self._budget = budget
         self._key = key
         self._window = AdaptiveWindow(policy.max_concurrency)
-        self._hedging = Hedging(policy)
+        self._hedging = Hedging(policy, margins)
+        self._margins = margins
         self._waiting = deque[Record[J]]()
         self._retries: list[tuple[datetime, int, Record[J]]] = []
         self._oldest = (deque[Call[J]](), deque[Call[J]]())
@@ -240,7 +250,7 @@ class Schedule[J: Job = Branch]:
         )
         record.calls.append(call)
         if self._policy.hedges:
-            self._oldest[call.is_hedge].append(call)
+            self._oldest[call.is_hedge and not self._margins.are_one].append(call)
         return call
 
     def _begin_attempt(self, record: Record[J], now: datetime) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self, cast
 
 from azure.durable_functions.internal.compat.orchestration_context import wrap_orchestrator
@@ -45,7 +43,7 @@ from orchestrators.map_reduce import map_reduce
 from orchestrators.sectioning import sectioning
 from orchestrators.shard import shard
 from orchestrators.voting import voting
-from tests.orchestrators.fake_context import JSON, Orchestrator
+from tests.orchestrators.fake_context import APP_VERSION, JSON, Orchestrator
 from tests.orchestrators.given import replied, run_input
 
 ORCHESTRATORS: dict[str, Orchestrator] = {
@@ -56,9 +54,6 @@ ORCHESTRATORS: dict[str, Orchestrator] = {
     SHARD: shard,
     DELIVERY: delivery,
 }
-APP_VERSION = json.loads((Path(__file__).parents[2] / "host.json").read_text())["extensions"]["durableTask"][
-    "defaultVersion"
-]
 LIMIT_S = 60.0
 """How long anything here is waited for."""
 

@@ -9,12 +9,17 @@ import json
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 from durabletask.task import CancellableTask, CompletableTask, Task, TaskFailedError, TimerTask, when_all, when_any
 
 JSON = dict[str, Any]
 Orchestrator = Callable[..., Generator[Task[Any], Any, JSON]]
+
+APP_VERSION: str = json.loads((Path(__file__).parents[2] / "host.json").read_text())["extensions"]["durableTask"][
+    "defaultVersion"
+]
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -54,6 +59,7 @@ class FakeContext:
 
     input: Any
     instance_id: str = "run-1"
+    version: str | None = APP_VERSION
     current_utc_datetime: datetime = START
     children: list[Call] = field(default_factory=list[Call])
     activities: list[Call] = field(default_factory=list[Call])

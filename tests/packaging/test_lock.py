@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,10 @@ def test_each_line_of_the_lock_is_one_version(pin: Requirement) -> None:
     assert not pin.url
 
 
+def test_the_lock_has_what_is_required_and_all_that_this_requires_and_nothing_else() -> None:
+    assert set(LOCKED) == needed_by(REQUIRED)
+
+
 def test_what_azure_installs_is_what_was_tested() -> None:
     assert (ROOT / "requirements.txt").read_text("utf-8").startswith("-c constraints.txt\n")
 
@@ -44,6 +50,21 @@ def test_the_environment_is_built_again_when_the_lock_changes() -> None:
     rule = next(line for line in (ROOT / "Makefile").read_text("utf-8").splitlines() if line.startswith("$(READY):"))
 
     assert {"requirements.txt", "requirements-dev.txt", "constraints.txt", ".python-version"} <= set(rule.split())
+
+
+def needed_by(required: Iterable[Requirement]) -> set[str]:
+    """The names of these packages and of what they require on this platform, as they are installed."""
+    needed: set[tuple[str, str]] = set()
+    left = [(canonicalize_name(one.name), extra) for one in required for extra in ("", *one.extras)]
+    while left:
+        if (wanted := left.pop()) in needed:
+            continue
+        needed.add(wanted)
+        name, extra = wanted
+        further = [Requirement(line) for line in requires(name) or []]
+        applying = [one for one in further if one.marker is None or one.marker.evaluate({"extra": extra})]
+        left += [(canonicalize_name(one.name), more) for one in applying for more in ("", *one.extras)]
+    return {name for name, _ in needed}
 
 
 def version_of(pin: Requirement) -> str:

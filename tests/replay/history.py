@@ -52,6 +52,11 @@ class History:
         started = next(event.executionStarted for event in self.events if event.HasField("executionStarted"))
         return started.version.value if started.HasField("version") else None
 
+    def of_version(self, version: str | None) -> History:
+        """The same history, as if the run were of this version."""
+        events = [_of_version(event, version) for event in self.events]
+        return History(self.name, self.orchestrator, self.instance_id, events)
+
     def save(self) -> Path:
         """Write the history to its file and return its path."""
         stored = {
@@ -75,6 +80,17 @@ class History:
     def result(self) -> Any:
         """What the orchestration returned."""
         return json.loads(self.events[-1].executionCompleted.result.value)
+
+
+def _of_version(event: pb.HistoryEvent, version: str | None) -> pb.HistoryEvent:
+    if not event.HasField("executionStarted"):
+        return event
+    copy = pb.HistoryEvent()
+    copy.CopyFrom(event)
+    copy.executionStarted.ClearField("version")
+    if version is not None:
+        copy.executionStarted.version.value = version
+    return copy
 
 
 def _without_stack(event: pb.HistoryEvent) -> pb.HistoryEvent:

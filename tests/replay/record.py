@@ -13,6 +13,7 @@ forgotten: what would lead runs of a version astray is not recorded.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from activities.names import (
     delivery_instance_id,
 )
 from shared.contracts.work import Unit
+from shared.scheduling.hedging import LEAST_WAIT_S
 from tests.orchestrators.durable import LIMIT_S, ORCHESTRATORS, Durable
 from tests.orchestrators.fake_context import JSON
 from tests.orchestrators.given import documents_request, outcome, refused, replied, sections_request
@@ -406,6 +408,16 @@ def map_reduce_with_a_learned_hedge(durable: Durable) -> None:
 def map_reduce_with_learned_hedges_of_hedges(durable: Durable) -> None:
     policy = {"hedge": "p95", "max_hedge_percentage": 50}
     start_held(durable, MAP_REDUCE, documents_request(4, policy=policy), "d0", "d1", "d2", "d3~1", "d3~2")
+    end_in_order(durable, "d2", "d0", "d1")
+    save(durable, MAP_REDUCE)
+
+
+@scenario
+def map_reduce_with_waits_that_were_learned(durable: Durable) -> None:
+    """Calls take longer than the least wait, so that the margins of the percentile show."""
+    policy = {"hedge": "p95", "max_hedge_percentage": 50}
+    start_held(durable, MAP_REDUCE, documents_request(4, policy=policy), "d0", "d1", "d2", "d3~1", "d3~2")
+    time.sleep(4 * LEAST_WAIT_S)
     end_in_order(durable, "d2", "d0", "d1")
     save(durable, MAP_REDUCE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.orchestrators.durable import APP_VERSION, Durable
 from tests.orchestrators.fake_context import Orchestrator
 from tests.orchestrators.given import sections_request
 from tests.replay.history import FOLDER, History, recorded
-from tests.replay.keeping import RunsWouldStrayError, is_kept, make_room
+from tests.replay.keeping import RunsWouldStrayError, is_kept, make_room, nearest, numbers, stand_ins
 from tests.replay.replay import BREAKS_RUNS, SAFE_FOR_RUNS, replay
 
 NAME = "sectioning_succeeds"
@@ -33,6 +34,19 @@ def audited_from_2(context: Any) -> Generator[Any, Any, Any]:
     if context.version not in {None, "1.0"}:
         yield context.call_activity("audit", {})
     return (yield from sectioning(context))
+
+
+class Later:
+    """A context whose timers go off a second later."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def create_timer(self, fire_at: datetime) -> Any:
+        return self._context.create_timer(fire_at + timedelta(seconds=1))
 
 
 def flat(orchestrator: Any) -> Orchestrator:
@@ -89,6 +103,16 @@ def test_a_change_for_a_newer_version_keeps_the_history_of_the_older_one(folder:
     assert replay(History.load(kept), flat(audited_from_2)) > 1
 
 
+def test_a_change_of_nothing_but_a_wait_keeps_the_history_of_the_older_version_too(folder: Path) -> None:
+    def later_from_2(context: Any) -> Generator[Any, Any, Any]:
+        if context.version not in {None, "1.0"}:
+            context = Later(context)
+        return (yield from sectioning(context))
+
+    make_room(recorded_anew("2.0"), flat(later_from_2))
+    assert [path.name for path in folder.iterdir()] == [f"{NAME}@0.json"]
+
+
 def test_a_history_whose_payloads_alone_are_other_ones_is_replaced(folder: Path) -> None:
     def wordy(context: Any) -> Generator[Any, Any, Any]:
         result = yield from sectioning(context)
@@ -114,10 +138,26 @@ def test_what_is_recorded_has_the_version_of_host_json() -> None:
 
 
 def test_no_history_is_of_a_newer_version_than_the_app_and_kept_ones_are_older() -> None:
-    def numbers(version: str | None) -> tuple[int, ...]:
-        return tuple(int(part) for part in (version or "0").split("."))
-
     newest = numbers(APP_VERSION)
     assert newest >= (1, 0)
     for of in recorded():
         assert numbers(of.version) < newest or (numbers(of.version) == newest and not is_kept(of.path)), of.name
+
+
+@pytest.mark.parametrize(
+    ("recorded_of", "stands_for", "is_of"),
+    [
+        (["1.0"], "2.0", "1.0"),
+        (["2.0"], "1.0", "2.0"),
+        (["1.0", "3.0"], "2.0", "1.0"),
+        (["1.0", "10.0"], None, "1.0"),
+        ([None, "10.0"], "9.0", None),
+    ],
+)
+def test_the_nearest_older_history_stands_for_a_version_without_one_or_else_a_newer(
+    recorded_of: list[str | None], stands_for: str | None, is_of: str | None
+) -> None:
+    histories = [old().of_version(version) for version in recorded_of]
+
+    assert nearest(histories, stands_for).version == is_of
+    assert [history.version for history in stand_ins(histories, [*recorded_of, stands_for])] == [stands_for]

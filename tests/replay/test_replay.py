@@ -6,6 +6,7 @@ whether runs that are under way would survive that. `record.py` says how to reco
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Generator
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ import orchestrators.agent_attempt
 import orchestrators.delivery
 import orchestrators.fan_out
 import orchestrators.planning
+import orchestrators.run
 import orchestrators.shard
 import orchestrators.step
 import orchestrators.stored_map_reduce
@@ -35,12 +37,13 @@ from shared.contracts.branch import Usage
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.scheduling.hedging import Hedging
 from shared.sections import Sections
-from tests.orchestrators.durable import ORCHESTRATORS
+from tests.orchestrators.durable import APP_VERSION, ORCHESTRATORS
 from tests.replay.history import FOLDER, History, recorded
-from tests.replay.keeping import is_kept
-from tests.replay.replay import BREAKS_RUNS, SAFE_FOR_RUNS, DivergedError, replay
+from tests.replay.keeping import is_kept, numbers, stand_ins
+from tests.replay.replay import BREAKS_RUNS, SAFE_FOR_RUNS, DivergedError, replay, strays
 
 HISTORIES = recorded()
+VERSIONS = sorted({None, APP_VERSION, *(of.version for of in HISTORIES)}, key=numbers)
 
 ENDINGS = {
     "agent_attempt_is_lost": ("failed", "call_lost"),
@@ -63,6 +66,7 @@ ENDINGS = {
     "map_reduce_whose_reduction_fails": ("partial", "aggregation_failed"),
     "map_reduce_with_a_learned_hedge": ("succeeded", "all_completed"),
     "map_reduce_with_learned_hedges_of_hedges": ("succeeded", "all_completed"),
+    "map_reduce_with_waits_that_were_learned": ("succeeded", "all_completed"),
     "sectioning_beyond_its_tolerance": ("failed", "failure_tolerance_exceeded"),
     "sectioning_cancelled": ("cancelled", "cancelled"),
     "sectioning_redriven": ("succeeded", "all_completed"),
@@ -126,6 +130,11 @@ def event_kinds(of: History) -> list[str]:
 def test_the_orchestrator_decides_as_it_was_recorded(of: History) -> None:
     turns = replay(of, ORCHESTRATORS[of.orchestrator])
     assert turns == event_kinds(of).count("orchestratorCompleted") >= 2
+
+
+@pytest.mark.parametrize("of", stand_ins(HISTORIES, VERSIONS), ids=lambda of: f"{of.name}-as-{of.version}")
+def test_runs_of_each_version_without_a_history_of_its_own_decide_as_those_of_another(of: History) -> None:
+    assert strays(of, ORCHESTRATORS[of.orchestrator]) is None
 
 
 def test_the_histories_hold_what_their_names_say() -> None:
@@ -395,6 +404,30 @@ def test_another_moment_to_hedge_a_hedge_at_is_noticed(monkeypatch: pytest.Monke
     with pytest.raises(DivergedError, match=r"turn \d+: ") as failure:
         replay(history("map_reduce_with_learned_hedges_of_hedges"), flat(map_reduce))
     assert BREAKS_RUNS in str(failure.value)
+
+
+LEARNED = "map_reduce_with_waits_that_were_learned"
+
+
+@pytest.mark.parametrize(("name", "margins"), [(LEARNED, "MARGINS"), (f"{LEARNED}@1.0", "MARGINS_BEFORE_2")])
+@pytest.mark.parametrize("other", [{"first": 1.4}, {"again": 1.1}], ids=["first calls", "hedges"])
+def test_another_margin_is_noticed_by_runs_of_the_version_that_has_it(
+    name: str, margins: str, other: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = dataclasses.replace(getattr(orchestrators.fan_out, margins), **other)
+    monkeypatch.setattr(orchestrators.fan_out, margins, changed)
+    assert_breaks(name, match=r"turn \d+: ")
+
+
+def test_a_decision_that_forgets_older_versions_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orchestrators.run, "hedges_sooner", lambda _: True)
+    assert_breaks(f"{LEARNED}@1.0", match=r"turn \d+: ")
+
+
+def test_an_older_version_whose_history_is_gone_is_noticed() -> None:
+    left = [of for of in HISTORIES if of.name != f"{LEARNED}@1.0"]
+    [stands_in] = [of for of in stand_ins(left, {"1.0"}) if of.name == LEARNED]
+    assert strays(stands_in, ORCHESTRATORS[stands_in.orchestrator])
 
 
 def test_another_moment_of_grace_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

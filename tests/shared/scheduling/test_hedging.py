@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.policy import RunPolicy
-from shared.scheduling.hedging import LEAST_WAIT_S, MARGIN, Hedging
+from shared.scheduling.hedging import LEAST_WAIT_S, MARGIN, MARGINS_BEFORE_2, Hedging
 
 
 def hedging(branches: int = 20, **policy: Any) -> Hedging:
@@ -67,6 +67,16 @@ def test_a_hedge_is_hedged_without_the_margin() -> None:
     assert learned.again_after_s == pytest.approx(19.0)
     assert learning(4, [0.001] * 4).again_after_s == LEAST_WAIT_S
     assert learning(2, [1.0]).again_after_s is None
+
+
+def test_runs_from_before_2_hedge_hedges_as_late_as_first_calls() -> None:
+    before = Hedging(RunPolicy(hedge="p95"), MARGINS_BEFORE_2)
+    before.add(20)
+    for _ in range(4):
+        before.started()
+        before.succeeded(2.0)
+
+    assert before.after_s == before.again_after_s == 2.5
 
 
 def test_a_stated_time_is_that_of_hedges_too() -> None:

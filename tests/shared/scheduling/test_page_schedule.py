@@ -20,12 +20,26 @@ FOLDER = RunFolder(container="runs", name="run/", run_id="run")
 
 
 def page(
-    *sizes: int, places: int = 100, works: int | None = None, deadline_s: float = 900.0, **policy: Any
+    *sizes: int,
+    places: int = 100,
+    works: int | None = None,
+    deadline_s: float = 900.0,
+    hedges_sooner: bool = True,
+    **policy: Any,
 ) -> PageSchedule:
     """A schedule of units `1`, `2`, … with so many works each; the stage has `works`, or these."""
     stated = RunPolicy(deadline_s=deadline_s, **policy).effective()
     count = sum(sizes) if works is None else works
-    stage = Stage(name="map", call="read", folder=FOLDER, pages=1, works=count, base_tokens=20, max_output_tokens=30)
+    stage = Stage(
+        name="map",
+        call="read",
+        folder=FOLDER,
+        pages=1,
+        works=count,
+        base_tokens=20,
+        max_output_tokens=30,
+        hedges_sooner=hedges_sooner,
+    )
     made = PageSchedule(stated, stage, run_deadline=at(deadline_s), spent_tokens=0, key="shard")
     made.places = min(places, stated.max_concurrency)
     made.open([unit_of(number, size) for number, size in enumerate(sizes, start=1)], answered=0)
@@ -266,6 +280,13 @@ def test_what_calls_take_is_told_to_the_next_shard() -> None:
     given.absorb(before.account())
     given.due(at(10))
     assert len(given.due(at(10 + 2 * MARGIN))) == 2
+
+
+def test_a_shard_of_a_run_from_before_2_hedges_as_that_run_did() -> None:
+    before = page(*[1] * 8, hedge="p95", hedges_sooner=False)
+    for call in before.due(at(0)):
+        before.ended(call, succeeded(), at(2))
+    assert before.account().typical_s == pytest.approx(2.5)
 
 
 def test_the_budget_allows_for_all_answers_of_a_batch() -> None:
