@@ -239,7 +239,7 @@ def odd_resources(template: Template) -> list[str]:
             continue  # a child has its parent's version
         wanted = [VERSIONS[kind] for kind in sorted(VERSIONS) if f"{one.resource_type}/".startswith(f"{kind}/")]
         if one.target.partition("@")[2] not in wanted[-1:]:
-            problems.append(f"{one.name}: {one.target!r} has a version that is not in VERSIONS; look it up, and change both")
+            problems.append(f"{one.name}: {one.target!r} has a version that is not in VERSIONS; look it up")
         tagless = one.existing or any(part in one.resource_type for part in TAGLESS)
         if not tagless and "tags" not in one.body:
             problems.append(f"{one.name}: it has no tags")
