@@ -103,7 +103,7 @@ class AnswerFacts:
     @property
     def attributes(self) -> Attributes:
         """The span's at its end."""
-        found = self.dimensions
+        found = self.dimensions if self.error is None else self.dimensions | of_error(self.error)
         if self.input_tokens is not None:
             found["gen_ai.usage.input_tokens"] = self.input_tokens
         if self.output_tokens is not None:
@@ -185,6 +185,11 @@ class RunFacts:
             found["chorus.redrive_of"] = self.redrive_of
         told: Attributes = {f"chorus.branches.{status}": count for status, count in counts.items()}
         return self.dimensions | self.ending | found | told
+
+
+def of_error(code: str) -> Attributes:
+    """Why a span failed. Azure Monitor's exporter drops `error.type` from spans, so that the code is there twice."""
+    return {"error.type": code, "chorus.error_code": code}
 
 
 def of_recipe(recipe: str | None) -> Attributes:

@@ -30,7 +30,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from shared.telemetry.exporters import Exporters, exporters_for
-from shared.telemetry.facts import AnswerFacts, AttemptFacts, Attributes, ChatFacts, ChatTexts, RunFacts
+from shared.telemetry.facts import AnswerFacts, AttemptFacts, Attributes, ChatFacts, ChatTexts, RunFacts, of_error
 from shared.telemetry.ids import RunIds, ids_of, span_id_of, trace_id_of
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.log_records import LogHandler
@@ -148,7 +148,7 @@ class _Attempt:
         self._span = span
 
     def failed(self, code: str) -> None:
-        self._span.set_attribute("error.type", code)
+        self._span.set_attributes(of_error(code))
         self._span.set_status(Status(StatusCode.ERROR))
 
 

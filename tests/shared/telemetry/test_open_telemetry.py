@@ -122,7 +122,7 @@ async def test_a_call_is_told_by_the_names_of_the_conventions(told: Told) -> Non
     [
         (
             RateLimited("Secret words", http_status=429),
-            {"error.type": "rate_limited", "http.response.status_code": 429},
+            {"error.type": "rate_limited", "chorus.error_code": "rate_limited", "http.response.status_code": 429},
         ),
         (
             ContentFiltered("Secret words", usage=SPENT),
