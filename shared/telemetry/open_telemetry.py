@@ -1,8 +1,9 @@
 """Telemetry by OpenTelemetry, after its semantic conventions for generative AI.
 
-A run's trace: `invoke_workflow PATTERN` (the run), below it an `invoke_agent NAME` for each attempt, and below that a
-`chat MODEL` for each call to a model. Where the host gives a trace, an attempt is a child of the host's span of its
-activity, and the run one of its orchestration; where it gives none, the run's id makes one (`ids`).
+A run's trace: `invoke_workflow NAME` (the run, by its recipe or its pattern), below it an `invoke_agent NAME` for each
+attempt, and below that a `chat MODEL` for each call to a model. Where the host gives a trace, an attempt is a child of
+the host's span of its activity, and the run one of its orchestration; where it gives none, the run's id makes one
+(`ids`).
 
 The providers are this module's own and not the process's: other libraries, whose spans may have prompts in them, do not
 find them.
@@ -92,6 +93,7 @@ class OpenTelemetry:
         """A span `chat` around the block. One without an answer at its end was given up, or failed of a defect."""
         began_s = time.perf_counter()
         attributes = facts.attributes | self._about()
+        trace.get_current_span().set_attributes(facts.of_its_agent)  # the attempt's, which began without knowing them
         chat = _Chat(self._tracer.start_span(facts.name, kind=SpanKind.CLIENT, attributes=attributes))
         try:
             yield chat

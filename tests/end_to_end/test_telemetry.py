@@ -105,6 +105,9 @@ async def test_a_run_by_a_recipe_is_told_by_its_name_in_every_span(chorus: Choru
 
     told = {span.attributes["chorus.recipe"] for span in receiver.of_run(result["id"])}
     assert told == {"content-moderation"}
+    assert [span.name for span in receiver.of_run(result["id"]) if span.name.startswith("invoke_workflow ")] == [
+        "invoke_workflow content-moderation"
+    ]
     saved = sum(vote["stop"]["saved"] for vote in result["output"]["votes"].values())
     assert saved > 0
     receiver.wait_until(lambda: receiver.total("chorus.votes.saved", chorus_recipe="content-moderation") == saved)
