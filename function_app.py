@@ -96,7 +96,7 @@ app.timer_trigger("timer", "0 15 3 * * *")(
 )
 
 # At INFO the clients of other services log each request with its URL, at DEBUG the prompts in it.
-for library in ("azure.core", "azure.identity", "azure.storage", "httpx", "httpx2", "openai"):
+for library in ("azure.core", "azure.identity", "azure.monitor", "azure.storage", "httpx", "httpx2", "openai"):
     logging.getLogger(library).setLevel(logging.WARNING)
 
 try:
@@ -104,7 +104,7 @@ try:
         from shared.telemetry.open_telemetry import started
         from shared.telemetry.telemetry import tell_by
 
-        tell_by(started(telling))
+        tell_by(started(telling, os.environ))
 except (SettingsError, ImportError) as exc:
     logging.getLogger("chorus").warning("The app starts, but without telemetry: %s", exc)
 

@@ -38,6 +38,8 @@ from shared.telemetry.log_records import LogHandler
 from shared.telemetry.telemetry import AttemptUnderWay, ChatUnderWay, unharmed
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
     from opentelemetry.context import Context
 
     from shared.settings import TelemetrySettings
@@ -47,10 +49,10 @@ GIVEN_UP = "given_up"
 """The `error.type` of a call that nobody waited for any more."""
 
 
-def started(settings: TelemetrySettings) -> OpenTelemetry:
-    """Telemetry to the destinations of `settings`, which also takes what the app logs."""
+def started(settings: TelemetrySettings, env: MutableMapping[str, str]) -> OpenTelemetry:
+    """Telemetry to the destinations of `settings`, which also takes what the app logs. `env` is the process's."""
     resource = Resource.create({"service.name": settings.service_name})
-    telemetry = OpenTelemetry(exporters_for(settings), resource, with_content=settings.with_content)
+    telemetry = OpenTelemetry(exporters_for(settings, env), resource, with_content=settings.with_content)
     logging.getLogger(SCOPE).addHandler(telemetry.log_handler)
     return telemetry
 

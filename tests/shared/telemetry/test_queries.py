@@ -31,7 +31,7 @@ TABLE = re.compile(r'dependencies\n\| where [^\n]*name startswith "(\w+ )"([^;]*
 def rows() -> Iterator[list[Row]]:
     """The dependencies of a failed attempt and of its run."""
     with AzureMonitorReceiver() as receiver, patch.dict(os.environ):
-        telemetry = OpenTelemetry([to_azure_monitor(receiver.connection_string)])
+        telemetry = OpenTelemetry([to_azure_monitor(receiver.connection_string, os.environ)])
         with telemetry.attempt(ATTEMPT) as attempt:
             with telemetry.chat(CHAT) as chat:
                 chat.ended(ANSWER, ChatTexts("", ""))
