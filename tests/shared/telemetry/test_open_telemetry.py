@@ -330,6 +330,18 @@ async def test_what_is_logged_during_an_attempt_has_its_run_and_branch(told: Tol
     }.items() <= attributes.items()
 
 
+def test_what_is_logged_outside_of_an_attempt_has_the_run_that_it_names(told: Told) -> None:
+    log = logging.getLogger("chorus.test_telemetry")
+    log.addHandler(told.telemetry.log_handler)
+    try:
+        log.warning("Callback of run %s", "run-1", extra={"run_id": "run-1"})
+    finally:
+        log.removeHandler(told.telemetry.log_handler)
+
+    [(body, attributes)] = told.logs
+    assert (body, attributes["chorus.run_id"]) == ("Callback of run run-1", "run-1")
+
+
 def test_a_run_that_cannot_be_told_of_ends_all_the_same(told: Told) -> None:
     telemetry.run_ended({"id": "no result of a run"})
 
