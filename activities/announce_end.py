@@ -22,6 +22,7 @@ async def announce_end(given: dict[str, Any], client: DurableFunctionsClient) ->
     try:
         await client.raise_orchestration_event(delivery_instance_id(run_id), RUN_ENDED_EVENT)
     except Exception as exc:  # noqa: BLE001 - a run never fails for its callback
-        LOG.warning("The end of run %s was not announced: %s", run_id, status_of(exc) or type(exc).__name__)
+        why = status_of(exc) or type(exc).__name__
+        LOG.warning("The end of run %s was not announced: %s", run_id, why, extra={"run_id": run_id})
         return False
     return True

@@ -39,7 +39,8 @@ async def deliver_result(given: dict[str, Any], client: DurableFunctionsClient) 
             reply = await attempt(call, run, os.environ)
         except (CallbackRefused, SettingsError) as exc:
             reply = DeliveryReply(error=str(exc))
-    LOG.info("Callback of run %s, attempt %d: %s", call.run_id, call.number, reply.error or reply.status)
+    said = reply.error or reply.status
+    LOG.info("Callback of run %s, attempt %d: %s", call.run_id, call.number, said, extra={"run_id": call.run_id})
     return reply.model_dump(mode="json")
 
 

@@ -69,6 +69,11 @@ def attempt_of(instance_id: str) -> tuple[str, bool]:
     return attempt[:1] + name, suffix.endswith("h")
 
 
+def run_of(instance_id: str) -> str:
+    """The run whose child orchestration has this id."""
+    return instance_id.partition(":")[0].removeprefix("~")
+
+
 def children_prefix(run_id: str) -> str:
     """What the instance ids of a run's children start with.
 

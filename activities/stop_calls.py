@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from activities.in_flight import IN_FLIGHT
-from activities.names import STOP_EVENT, shard_of
+from activities.names import STOP_EVENT, run_of, shard_of
 from shared.contracts.base import restored
 from shared.contracts.stop import StopShards
 from shared.fault_place import place_of
@@ -44,7 +44,9 @@ async def stop_calls(given: dict[str, object], client: DurableFunctionsClient) -
         IN_FLIGHT.give_up_under(asked.prefix)
     failures = [answer for answer in answers if isinstance(answer, BaseException) and not is_gone(answer)]
     if failures:
-        LOG.warning("Could not stop %d of %d calls: %s", len(failures), len(instances), place_of(failures[0]))
+        about = {"run_id": run_of(instances[0])}
+        place = place_of(failures[0])
+        LOG.warning("Could not stop %d of %d calls: %s", len(failures), len(instances), place, extra=about)
     return len(instances) - len(failures)
 
 

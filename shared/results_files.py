@@ -246,7 +246,8 @@ async def _left_open(blobs: Blobs, given: FinishMap, number: int, source_contain
     try:
         page = (await found_page(blobs, given.folder, given.redrive_of, number)).page
     except DocumentGone as exc:
-        LOG.warning("Page %d of the run %r is lost: %s", number, given.folder.run_id, exc)
+        run_id = given.folder.run_id
+        LOG.warning("Page %d of the run %r is lost: %s", number, run_id, exc, extra={"run_id": run_id})
         return PageSummary(number=number, succeeded=0, failed=0)
     works = [work for unit in page.units for work in unit.works]
     undecided = WorkFailure(name="", status=given.undecided.status, error=given.undecided.error)

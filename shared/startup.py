@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import azure.durable_functions as df
 
 logger = logging.getLogger("chorus")
-TALKATIVE = ("azure.core", "azure.identity", "azure.storage", "httpx", "httpx2", "openai")
+TALKATIVE = ("azure.core", "azure.identity", "azure.monitor", "azure.storage", "httpx", "httpx2", "openai")
 """Clients of other services: at INFO they log each request with its URL, at DEBUG the prompts in it."""
 
 

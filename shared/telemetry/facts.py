@@ -62,14 +62,14 @@ class ChatFacts:
         return f"chat {self.model}"
 
     @property
+    def of_its_agent(self) -> Attributes:
+        """Those that the span of its attempt has too."""
+        return {"gen_ai.provider.name": PROVIDERS[self.provider], "gen_ai.request.model": self.model}
+
+    @property
     def dimensions(self) -> Attributes:
         """Those that metrics have too: few values each."""
-        found: Attributes = {
-            "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": PROVIDERS[self.provider],
-            "gen_ai.request.model": self.model,
-            "server.address": self.server,
-        }
+        found: Attributes = {"gen_ai.operation.name": "chat", **self.of_its_agent, "server.address": self.server}
         return found if self.port is None else found | {"server.port": self.port}
 
     @property
@@ -103,7 +103,7 @@ class AnswerFacts:
     @property
     def attributes(self) -> Attributes:
         """The span's at its end."""
-        found = self.dimensions
+        found = self.dimensions if self.error is None else self.dimensions | of_error(self.error)
         if self.input_tokens is not None:
             found["gen_ai.usage.input_tokens"] = self.input_tokens
         if self.output_tokens is not None:
@@ -150,9 +150,14 @@ class RunFacts:
     output_tokens: int = 0
 
     @property
+    def workflow(self) -> str:
+        """What the conventions call a workflow: the recipe, or the pattern of a run without one."""
+        return self.recipe or self.pattern
+
+    @property
     def name(self) -> str:
         """The span's."""
-        return f"invoke_workflow {self.pattern}"
+        return f"invoke_workflow {self.workflow}"
 
     @property
     def dimensions(self) -> Attributes:
@@ -172,7 +177,7 @@ class RunFacts:
             counts[status] += count
         found: Attributes = {
             "gen_ai.operation.name": "invoke_workflow",
-            "gen_ai.workflow.name": self.recipe or self.pattern,
+            "gen_ai.workflow.name": self.workflow,
             "gen_ai.usage.input_tokens": self.input_tokens,
             "gen_ai.usage.output_tokens": self.output_tokens,
             "chorus.run_id": self.run_id,
@@ -185,6 +190,11 @@ class RunFacts:
             found["chorus.redrive_of"] = self.redrive_of
         told: Attributes = {f"chorus.branches.{status}": count for status, count in counts.items()}
         return self.dimensions | self.ending | found | told
+
+
+def of_error(code: str) -> Attributes:
+    """Why a span failed. Azure Monitor's exporter drops `error.type` from spans, so that the code is there twice."""
+    return {"error.type": code, "chorus.error_code": code}
 
 
 def of_recipe(recipe: str | None) -> Attributes:

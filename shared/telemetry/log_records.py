@@ -1,4 +1,7 @@
-"""Log records of the app, told with the run, branch and attempt that they are about."""
+"""Log records of the app, told with the run, branch and attempt that they are about.
+
+A record that is logged outside of an attempt names its run by `extra={"run_id": …}`.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +44,21 @@ class LogHandler(logging.Handler):
                     severity_text=record.levelname,
                     severity_number=severity_of(record.levelno),
                     body=record.getMessage(),
-                    attributes={"code.function.name": f"{record.module}.{record.funcName}", **self._context()},
+                    attributes={
+                        "code.function.name": f"{record.module}.{record.funcName}",
+                        **run_named_by(record),
+                        **self._context(),
+                    },
                 )
             )
         except Exception:  # noqa: BLE001 - as the handlers of the standard library
             self.handleError(record)
+
+
+def run_named_by(record: logging.LogRecord) -> dict[str, Value]:
+    """The run that the record names, if it does."""
+    run_id = getattr(record, "run_id", None)
+    return {} if run_id is None else {"chorus.run_id": str(run_id)}
 
 
 def severity_of(level: int) -> SeverityNumber:

@@ -1,8 +1,9 @@
 """Telemetry by OpenTelemetry, after its semantic conventions for generative AI.
 
-A run's trace: `invoke_workflow PATTERN` (the run), below it an `invoke_agent NAME` for each attempt, and below that a
-`chat MODEL` for each call to a model. Where the host gives a trace, an attempt is a child of the host's span of its
-activity, and the run one of its orchestration; where it gives none, the run's id makes one (`ids`).
+A run's trace: `invoke_workflow NAME` (the run, by its recipe or its pattern), below it an `invoke_agent NAME` for each
+attempt, and below that a `chat MODEL` for each call to a model. Where the host gives a trace, an attempt is a child of
+the host's span of its activity, and the run one of its orchestration; where it gives none, the run's id makes one
+(`ids`).
 
 The providers are this module's own and not the process's: other libraries, whose spans may have prompts in them, do not
 find them.
@@ -30,13 +31,15 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from shared.telemetry.exporters import Exporters, exporters_for
-from shared.telemetry.facts import AnswerFacts, AttemptFacts, Attributes, ChatFacts, ChatTexts, RunFacts
+from shared.telemetry.facts import AnswerFacts, AttemptFacts, Attributes, ChatFacts, ChatTexts, RunFacts, of_error
 from shared.telemetry.ids import RunIds, ids_of, span_id_of, trace_id_of
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.log_records import LogHandler
 from shared.telemetry.telemetry import AttemptUnderWay, ChatUnderWay, unharmed
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
     from opentelemetry.context import Context
 
     from shared.settings import TelemetrySettings
@@ -46,10 +49,10 @@ GIVEN_UP = "given_up"
 """The `error.type` of a call that nobody waited for any more."""
 
 
-def started(settings: TelemetrySettings) -> OpenTelemetry:
-    """Telemetry to the destinations of `settings`, which also takes what the app logs."""
+def started(settings: TelemetrySettings, env: MutableMapping[str, str]) -> OpenTelemetry:
+    """Telemetry to the destinations of `settings`, which also takes what the app logs. `env` is the process's."""
     resource = Resource.create({"service.name": settings.service_name})
-    telemetry = OpenTelemetry(exporters_for(settings), resource, with_content=settings.with_content)
+    telemetry = OpenTelemetry(exporters_for(settings, env), resource, with_content=settings.with_content)
     logging.getLogger(SCOPE).addHandler(telemetry.log_handler)
     return telemetry
 
@@ -92,6 +95,7 @@ class OpenTelemetry:
         """A span `chat` around the block. One without an answer at its end was given up, or failed of a defect."""
         began_s = time.perf_counter()
         attributes = facts.attributes | self._about()
+        trace.get_current_span().set_attributes(facts.of_its_agent)  # the attempt's, which began without knowing them
         chat = _Chat(self._tracer.start_span(facts.name, kind=SpanKind.CLIENT, attributes=attributes))
         try:
             yield chat
@@ -148,7 +152,7 @@ class _Attempt:
         self._span = span
 
     def failed(self, code: str) -> None:
-        self._span.set_attribute("error.type", code)
+        self._span.set_attributes(of_error(code))
         self._span.set_status(Status(StatusCode.ERROR))
 
 

@@ -16,6 +16,7 @@ from activities.names import (
     attempt_instance_id,
     attempt_of,
     children_prefix,
+    run_of,
     shard_instance_id,
     unit_call_id,
 )
@@ -215,6 +216,7 @@ def test_the_instance_id_of_a_call_tells_its_branch_and_whether_it_is_a_hedge(
 ) -> None:
     assert attempt_instance_id("run", branch, number, is_hedge=is_hedge) == instance_id
     assert attempt_of(instance_id) == (branch, is_hedge)
+    assert run_of(instance_id) == "run"
     assert instance_id.startswith(children_prefix("run"))
 
 
@@ -227,6 +229,7 @@ def test_the_children_of_a_run_are_not_listed_among_the_runs() -> None:
 
     assert call == f"~{NEW_ID}:a~2"
     assert attempt_of(call) == ("a", False)
+    assert run_of(call) == NEW_ID
     assert shard_instance_id(NEW_ID, "map", 2) == f"~{NEW_ID}:~map-00002"
     assert call > "f" * 32
 

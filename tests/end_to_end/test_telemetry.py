@@ -9,7 +9,9 @@ import pytest
 import pytest_asyncio
 
 from tests.end_to_end.conftest import JSON, Chorus, running_chorus
+from tests.end_to_end.test_callbacks import SIGNATURE, receiving
 from tests.otlp_receiver import OtlpReceiver, ToldSpan
+from tests.shared.callbacks.given import SECRET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -25,7 +27,8 @@ def receiver() -> Iterator[OtlpReceiver]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chorus(receiver: OtlpReceiver) -> AsyncIterator[Chorus]:
-    async with running_chorus(**receiver.env, OPENAI_API_KEY=KEY) as app:
+    callbacks = {"CHORUS_CALLBACK_SECRET": SECRET, "CHORUS_CALLBACK_HOSTS": ""}
+    async with running_chorus(**receiver.env, **callbacks, OPENAI_API_KEY=KEY) as app:
         yield app
 
 
@@ -105,6 +108,9 @@ async def test_a_run_by_a_recipe_is_told_by_its_name_in_every_span(chorus: Choru
 
     told = {span.attributes["chorus.recipe"] for span in receiver.of_run(result["id"])}
     assert told == {"content-moderation"}
+    assert [span.name for span in receiver.of_run(result["id"]) if span.name.startswith("invoke_workflow ")] == [
+        "invoke_workflow content-moderation"
+    ]
     saved = sum(vote["stop"]["saved"] for vote in result["output"]["votes"].values())
     assert saved > 0
     receiver.wait_until(lambda: receiver.total("chorus.votes.saved", chorus_recipe="content-moderation") == saved)
@@ -115,6 +121,21 @@ async def test_neither_prompts_nor_answers_nor_keys_are_told(chorus: Chorus, rec
     receiver.wait_until(lambda: len(receiver.of_run(result["id"])) >= 1 + 2 * 5)
 
     for secret in (PROMPT, KEY, "The service was down", result["outcomes"][0]["output"]):
+        assert secret.encode() not in receiver.raw
+
+
+async def test_what_is_logged_of_a_callback_names_its_run_and_not_its_url(
+    chorus: Chorus, receiver: OtlpReceiver
+) -> None:
+    async with receiving(204) as caller:
+        result = await chorus.run("sectioning", sections() | {"callback_url": caller.url})
+        await caller.called()
+    receiver.wait_until(lambda: receiver.logs)
+
+    assert [(body, attributes["chorus.run_id"]) for body, attributes in receiver.logs] == [
+        (f"Callback of run {result['id']}, attempt 1: 204", result["id"])
+    ]
+    for secret in (SIGNATURE, "/hook", SECRET):
         assert secret.encode() not in receiver.raw
 
 

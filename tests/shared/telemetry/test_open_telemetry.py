@@ -9,9 +9,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    HistogramDataPoint,
+    InMemoryMetricReader,
+    Metric,
+    MetricExporter,
+    MetricExportResult,
+    MetricsData,
+)
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
+from opentelemetry.semconv._incubating.metrics import gen_ai_metrics
+from opentelemetry.trace import SpanKind
 
 from shared.contracts.agent import AgentSpec
 from shared.contracts.branch import Usage
@@ -20,9 +31,10 @@ from shared.model_client import Completion
 from shared.settings import ModelSettings
 from shared.telemetry import telemetry
 from shared.telemetry.exporters import Exporters
-from shared.telemetry.facts import AttemptFacts, RunFacts
+from shared.telemetry.facts import AnswerFacts, AttemptFacts, ChatFacts, ChatTexts, RunFacts
 from shared.telemetry.ids import span_id_of, trace_id_of
-from shared.telemetry.open_telemetry import OpenTelemetry
+from shared.telemetry.instruments import Instruments
+from shared.telemetry.open_telemetry import OpenTelemetry, content_of
 from shared.telemetry.told_model import ToldModel
 
 SETTINGS = ModelSettings("azure", "my-gpt", "responses", "https://res.openai.azure.com/openai/v1/", "the-key")
@@ -117,12 +129,76 @@ async def test_a_call_is_told_by_the_names_of_the_conventions(told: Told) -> Non
     }
 
 
+async def test_an_attempt_is_told_by_the_names_of_the_conventions(told: Told) -> None:
+    await call(COMPLETION)
+
+    span = told.spans["invoke_agent auditor"]
+    assert span.kind is SpanKind.INTERNAL
+    assert dict(span.attributes or {}) == {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.agent.name": "auditor",
+        "gen_ai.provider.name": "azure.ai.openai",
+        "gen_ai.request.model": "my-gpt",
+        "chorus.run_id": "run-1",
+        "chorus.branch": "gaps",
+        "chorus.attempt": 2,
+        "chorus.recipe": "research",
+    }
+
+
+@pytest.mark.parametrize(("recipe", "workflow"), [(None, "sectioning"), ("research", "research")])
+def test_a_run_is_named_after_its_workflow_the_recipe_or_the_pattern(
+    told: Told, recipe: str | None, workflow: str
+) -> None:
+    told.telemetry.run_ended(replace(RUN, recipe=recipe))
+
+    span = told.spans[f"invoke_workflow {workflow}"]
+    assert span.kind is SpanKind.INTERNAL
+    assert (span.attributes or {})["gen_ai.workflow.name"] == workflow
+
+
+async def test_what_is_told_in_the_name_of_the_conventions_is_in_them(told: Told) -> None:
+    await call(COMPLETION)
+    told.telemetry.run_ended(RUN)
+
+    theirs = {value for name, value in vars(gen_ai_attributes).items() if name.startswith("GEN_AI_")}
+    names = {name for span in told.spans.values() for name in span.attributes or {} if name.startswith("gen_ai.")}
+    names |= set(content_of(ChatTexts("i", "p", "a"), "stop"))
+    assert names
+    assert names <= theirs
+
+
+def test_the_metrics_of_the_conventions_have_their_units_and_buckets() -> None:
+    reader = InMemoryMetricReader()
+    meters = MeterProvider([reader])
+    Instruments(meters.get_meter("test")).count_call(
+        ChatFacts("openai", "m", "host"), AnswerFacts("m", 1, 1, "stop"), 1.0, None
+    )
+    data = reader.get_metrics_data()
+    assert data is not None
+    told = {metric.name: metric for metric in data.resource_metrics[0].scope_metrics[0].metrics}
+    meters.shutdown()
+
+    assert set(told) == {gen_ai_metrics.GEN_AI_CLIENT_TOKEN_USAGE, gen_ai_metrics.GEN_AI_CLIENT_OPERATION_DURATION}
+    assert {name: (metric.unit, bounds(metric)[0], bounds(metric)[-1]) for name, metric in told.items()} == {
+        "gen_ai.client.token.usage": ("{token}", 1, 67_108_864),
+        "gen_ai.client.operation.duration": ("s", 0.01, 81.92),
+    }
+    assert [len(bounds(metric)) for metric in told.values()] == [14, 14]
+
+
+def bounds(metric: Metric) -> tuple[float, ...]:
+    point = next(iter(metric.data.data_points))
+    assert isinstance(point, HistogramDataPoint)
+    return tuple(point.explicit_bounds)
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
         (
             RateLimited("Secret words", http_status=429),
-            {"error.type": "rate_limited", "http.response.status_code": 429},
+            {"error.type": "rate_limited", "chorus.error_code": "rate_limited", "http.response.status_code": 429},
         ),
         (
             ContentFiltered("Secret words", usage=SPENT),
@@ -252,6 +328,18 @@ async def test_what_is_logged_during_an_attempt_has_its_run_and_branch(told: Tol
         "chorus.branch": "gaps",
         "chorus.recipe": "research",
     }.items() <= attributes.items()
+
+
+def test_what_is_logged_outside_of_an_attempt_has_the_run_that_it_names(told: Told) -> None:
+    log = logging.getLogger("chorus.test_telemetry")
+    log.addHandler(told.telemetry.log_handler)
+    try:
+        log.warning("Callback of run %s", "run-1", extra={"run_id": "run-1"})
+    finally:
+        log.removeHandler(told.telemetry.log_handler)
+
+    [(body, attributes)] = told.logs
+    assert (body, attributes["chorus.run_id"]) == ("Callback of run run-1", "run-1")
 
 
 def test_a_run_that_cannot_be_told_of_ends_all_the_same(told: Told) -> None:
