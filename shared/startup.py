@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING
 
 from shared.errors import SettingsError
@@ -24,7 +24,7 @@ TALKATIVE = ("azure.core", "azure.identity", "azure.monitor", "azure.storage", "
 """Clients of other services: at INFO they log each request with its URL, at DEBUG the prompts in it."""
 
 
-def start(app: df.DFApp, environ: Mapping[str, str]) -> None:
+def start(app: df.DFApp, environ: MutableMapping[str, str]) -> None:
     """Take every step; the log names the settings of those that fail, and what the app does without."""
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
         ("without telemetry", lambda: start_telemetry(environ)),
@@ -43,13 +43,13 @@ def start(app: df.DFApp, environ: Mapping[str, str]) -> None:
             logger.warning("The app starts, but %s: %s", otherwise, exc)
 
 
-def start_telemetry(environ: Mapping[str, str]) -> None:
+def start_telemetry(environ: MutableMapping[str, str]) -> None:
     """Tell what happens by OpenTelemetry, where that is configured; imports nothing of it otherwise."""
     if telling := load_telemetry_settings(environ):
         from shared.telemetry.open_telemetry import started
         from shared.telemetry.telemetry import tell_by
 
-        tell_by(started(telling))
+        tell_by(started(telling, environ))
 
 
 def keep_large_payloads(app: df.DFApp, environ: Mapping[str, str]) -> None:
