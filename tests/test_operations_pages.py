@@ -102,12 +102,12 @@ def test_each_variable_that_a_command_uses_was_set_by_one_before(text: str, give
     assert unset == []
 
 
-@pytest.mark.parametrize("name", [*PAGES, "README.md"])
+@pytest.mark.parametrize("name", [*PAGES, "README.md", "CONTRIBUTING.md", "infra/README.md"])
 def test_each_module_is_run_by_the_python_that_has_its_packages(name: str) -> None:
     text = PAGES.get(name) or (ROOT / name).read_text("utf-8")
-    run = re.findall(r"(\S*python) -m (?:tools|local_host)\b", text)
+    run = re.findall(r"[\w./]*python -m (?:tools|tests|local_host|pytest)\b|(?<!-m )pytest tests\b", text)
     assert run
-    assert set(run) <= {".venv/bin/python", "`.venv/bin/python"}
+    assert [command for command in run if not command.startswith(".venv/bin/python")] == []
 
 
 @pytest.mark.parametrize("name", PAGES)
