@@ -65,7 +65,7 @@ def test_each_setting_of_the_app_that_a_page_names_is_one(name: str) -> None:
     app = {value for key, value in vars(settings).items() if key == value}
     parameters = ROOT / "infra" / "main.parameters.json"
     infra = set(re.findall(r"\$\{(\w+)", parameters.read_text("utf-8"))) if parameters.exists() else None
-    outputs = {"CHORUS_URL", "CHORUS_APP_NAME"}
+    outputs = {"CHORUS_URL", "CHORUS_APP_NAME", "CHORUS_DOCUMENTS_URL"}
     named = set(re.findall(r"\bCHORUS_[A-Z_]+\b", PAGES[name])) - outputs
     assert named
     assert infra is None or named <= app | infra
@@ -73,8 +73,51 @@ def test_each_setting_of_the_app_that_a_page_names_is_one(name: str) -> None:
         assert named <= app
 
 
+def commands(text: str) -> str:
+    """The shell commands of a text, one block after the other."""
+    return "".join(re.findall(r"^ *```sh\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL))
+
+
+def route(heading: str) -> str:
+    """A part of the guide that is followed from its beginning."""
+    return DEPLOY.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        pytest.param(route("With azd"), set[str](), id="azd"),
+        pytest.param(route("With the Azure CLI"), set[str](), id="cli"),
+        pytest.param(route("From GitHub"), set[str](), id="github"),
+        pytest.param(OPERATIONS, {"URL", "KEY"}, id="operations"),
+    ],
+)
+def test_each_variable_that_a_command_uses_was_set_by_one_before(text: str, given: set[str]) -> None:
+    known = {*given, "HOME"}
+    unset: list[str] = []
+    for assigned, used in re.findall(r"\b([A-Z_]{3,})=|\$\{?([A-Z_]{3,})", commands(text)):
+        known |= {assigned}
+        unset += [used] if used and used not in known else []
+    assert len(known) > 2
+    assert unset == []
+
+
+@pytest.mark.parametrize("name", [*PAGES, "README.md", "CONTRIBUTING.md", "infra/README.md"])
+def test_each_module_is_run_by_the_python_that_has_its_packages(name: str) -> None:
+    text = PAGES.get(name) or (ROOT / name).read_text("utf-8")
+    run = re.findall(r"[\w./]*python -m (?:tools|tests|local_host|pytest)\b|(?<!-m )pytest tests\b", text)
+    assert run
+    assert [command for command in run if not command.startswith(".venv/bin/python")] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_command_wants_a_key_or_a_connection_string_of_the_storage_that_has_none(name: str) -> None:
+    wanted = r"\bfunc durable\b|--connection-string|--account-key|\bstorage account keys\b"
+    assert re.findall(wanted, commands(PAGES[name])) == []
+
+
 def test_the_example_of_rate_limits_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
-    command = re.search(r"^python -m tools\.concurrency (.+)$", OPERATIONS, re.MULTILINE)
+    command = re.search(r"^\.venv/bin/python -m tools\.concurrency (.+)$", OPERATIONS, re.MULTILINE)
     assert command
     concurrency.main(shlex.split(command[1]))
     assert capsys.readouterr().out in OPERATIONS

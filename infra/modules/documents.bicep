@@ -124,7 +124,7 @@ resource appWritesResults 'Microsoft.Authorization/roleAssignments@2022-04-01' =
   name: guid(account.id, container, appPrincipalId, roles.storageBlobDataContributor)
   scope: writable[index]
   properties: {
-    description: 'Chorus writes results of runs, and large inputs and outputs, and deletes them with the run.'
+    description: 'Chorus writes results of runs, and large inputs and outputs.'
     principalId: appPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
