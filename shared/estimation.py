@@ -41,7 +41,7 @@ def estimate(pattern: Pattern, request: Request) -> RunEstimate:
     outputs += [estimated_output_tokens(aggregator) for aggregator in aggregators]
     total = sum(inputs) + sum(outputs)
     calls = CallEstimate(
-        at_least=least_calls(request, len(jobs), len(aggregators)),
+        at_least=within_budget(least_calls(request, len(jobs), len(aggregators)), total, policy),
         expected=len(inputs),
         at_most=most_calls(agents, [*aggregators, *possible_aggregators_of(request)], policy),
     )
@@ -74,7 +74,22 @@ def least_calls(request: Request, mapped: int, aggregators: int) -> int:
     votes = votes_in(request).values()
     others = aggregators - sum(len(judges_of(vote)) for vote in votes)
     left_out = sum(vote.plan.most - len(Polling(vote).next_wave([])) for vote in votes)
-    return mapped - left_out + (min(others, 1) if isinstance(request, MapReduceRequest) else others)
+    if isinstance(request, MapReduceRequest):
+        return calls_wanted(mapped, request.policy, request.batch_size) + min(others, 1)
+    return calls_wanted(mapped - left_out, request.policy) + others
+
+
+def calls_wanted(calls: int, policy: RunPolicy, batch_size: int = 1) -> int:
+    """Of so many `calls` for branches, those whose answers are enough for a run that stops early."""
+    if not policy.stop_early or policy.min_successful is None:
+        return calls
+    return min(calls, ceil(policy.min_successful / batch_size))
+
+
+def within_budget(calls: int, tokens: int, policy: RunPolicy) -> int:
+    """Of so many `calls`, those that are certain: a budget that the expected `tokens` exceed lets a first one start."""
+    is_exceeded = policy.max_total_tokens is not None and tokens > policy.max_total_tokens
+    return min(calls, 1) if is_exceeded else calls
 
 
 def most_calls(agents: Sequence[AgentSpec], aggregators: Sequence[AgentSpec], policy: RunPolicy) -> int:

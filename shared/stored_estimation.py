@@ -13,7 +13,7 @@ from shared.contracts.estimate import CallEstimate, RunEstimate, TokenEstimate
 from shared.contracts.map_reduce import MapReduceRequest
 from shared.contracts.reduction import RefineReduction, TreeReduction
 from shared.contracts.storage import MAX_STORED_DOCUMENTS, BlobSource
-from shared.estimation import most_calls
+from shared.estimation import calls_wanted, most_calls, within_budget
 from shared.rehearsal import expected_levels
 from shared.sources.globs import matcher
 from shared.token_estimate import estimated_input_tokens, estimated_output_tokens
@@ -64,12 +64,13 @@ async def estimate_stored(blobs: Blobs, request: MapReduceRequest) -> RunEstimat
     outputs += reduced.count * estimated_output_tokens(reducer) if reducer else 0
     inputs = mapped.input_tokens + reduced.input_tokens
     policy = request.policy.effective()
+    least = calls_wanted(mapped.count, policy, request.batch_size) + min(reduced.count, 1)
     agents, reducers = _agents_of_map(agent, works, request.batch_size), [reducer] * reduced.count if reducer else []
     return RunEstimate(
         pattern="map_reduce",
         branches=works,
         model_calls=CallEstimate(
-            at_least=mapped.count + min(reduced.count, 1),
+            at_least=within_budget(least, inputs + outputs, policy),
             expected=mapped.count + reduced.count,
             at_most=most_calls(agents, reducers, policy) if agents else 0,
         ),

@@ -16,7 +16,8 @@ class CallEstimate(Contract):
     """Calls to the model: `expected` when nothing fails, `at_most` with every retry, repair and hedge.
 
     `at_least` is for a vote that its first wave settles without a judge, for a reduction of outputs so short that one
-    call reads them all, and else what is expected. `at_most` takes the answers to be of the usual length, too.
+    call reads them all, for a run that stops early as soon as it may, and else what is expected; it is one call if
+    `max_total_tokens` is less than the expected tokens. `at_most` takes the answers to be of the usual length, too.
     """
 
     at_least: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import defaultdict
@@ -224,6 +225,11 @@ class Stages(Durable):
         )  # fmt: skip
         given = {"stage": stage.model_dump(mode="json"), "policy": policy}
         self.client.schedule_new_orchestration(STAGED, input=given, instance_id=self.run_id)
+
+    def told_by_shard(self, number: int) -> JSON | None:
+        """The custom status of a shard of the stage."""
+        state = self.client.get_orchestration_state(self.shard_id(number))
+        return json.loads(state.serialized_custom_status or "null") if state else None
 
     def run_stage(self, pages: Sequence[Sequence[Unit]], **policy: Any) -> JSON:
         """Run it to its end."""

@@ -55,6 +55,13 @@ def test_all_works_of_all_pages_are_called_once_and_counted(stages: Stages) -> N
     assert (result["usage"]["total_tokens"], result["spent"]) == (300, 300)
 
 
+def test_a_shard_tells_of_each_call_that_has_ended_also_when_nothing_is_left_to_start(stages: Stages) -> None:
+    stages.pages.hold("1.3")
+    stages.start_stage(singles(1, 3), max_concurrency=10)
+    told = {"succeeded": 2, "failed": 0, "reused": 0, "running": 1, "tokens": 30}
+    wait_until(lambda: stages.told_by_shard(1) == told, "the shard does not tell of the two calls that have ended")
+
+
 def test_a_straggler_keeps_one_place_and_the_shards_after_it_use_all_others(stages: Stages) -> None:
     stages.pages.seconds = lambda name: 2.0 if name == "1.3" else 0.1
     result = stages.run_stage(singles(4, 12), max_concurrency=6)

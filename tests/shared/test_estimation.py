@@ -111,6 +111,25 @@ def test_a_reduction_takes_the_calls_that_outputs_of_the_usual_length_would_take
     assert (calls.at_least - 100, calls.expected - 100) == (at_least, expected)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "body", "at_least"),
+    [
+        ("sectioning", sections(5, policy={"min_successful": 2, "stop_early": True}), 2),
+        ("sectioning", sections(5, policy={"min_successful": 2}), 5),
+        ("sectioning", sections(5, aggregation="synthesize", policy={"min_successful": 2, "stop_early": True}), 3),
+        ("voting", {"question": "q", "voters": 5, "policy": {"min_successful": 5, "stop_early": True}}, 5),
+        ("voting", {"question": "q", "voters": {"max": 40}, "policy": {"min_successful": 9, "stop_early": True}}, 9),
+        ("map_reduce", documents(7, batch_size=3, policy={"min_successful": 4, "stop_early": True}), 2 + 1),
+        ("map_reduce", documents(7, policy={"max_total_tokens": 1}), 1),
+        ("map_reduce", documents(7, policy={"max_total_tokens": 1_000_000}), 8),
+    ],
+)
+def test_a_run_that_stops_early_or_has_too_small_a_budget_takes_fewer_calls(
+    pattern: Any, body: Any, at_least: int
+) -> None:
+    assert estimated(pattern, body).model_calls.at_least == at_least
+
+
 def test_a_vote_in_a_section_takes_its_voters_and_judges_and_the_rest_as_before() -> None:
     vote = {"question": "q", "voters": {"max": 10, "wave": 4}, "ballot": {"type": "free"}, "rule": "best_of"}
     body = sections(2, aggregation="synthesize", policy={"attempts": 1})

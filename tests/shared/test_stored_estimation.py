@@ -42,6 +42,16 @@ async def test_it_is_near_the_estimate_of_the_same_documents_in_history(count: i
     assert found.tokens.input_tokens == pytest.approx(inline.tokens.input_tokens, rel=0.2)
 
 
+@pytest.mark.parametrize("policy", [{"min_successful": 11, "stop_early": True}, {"max_total_tokens": 1}])
+async def test_a_policy_that_ends_a_run_early_counts_as_in_history(policy: dict[str, Any]) -> None:
+    documents = [{"id": f"d{number}", "content": "x" * 400} for number in range(30)]
+    inline = estimate("map_reduce", request(source=None, documents=documents, batch_size=5, policy=policy))
+    found = await estimated(stored(30), batch_size=5, policy=policy)
+
+    assert found.model_calls == inline.model_calls
+    assert found.model_calls.at_least < found.model_calls.expected
+
+
 async def test_nothing_is_read_or_written() -> None:
     blobs = stored(3)
     await estimated(blobs)
