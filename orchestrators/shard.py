@@ -308,7 +308,8 @@ class Shard:
     def _land(self, call: Call[UnitJob], task: Task[Any]) -> None:
         if call.in_flight:  # it was not given up meanwhile
             self._schedule.ended(call, _report(call, task), self._now)
-            self._show()  # a page whose units have all begun has no turn before the last of them ends
+            if not self._context.is_replaying:  # a page whose units have all begun has no turn before its last one ends
+                self._show()
 
     def _tell_losers(self) -> None:
         """Stop the calls that another call for the same unit has made needless."""
