@@ -540,8 +540,7 @@ def save_shard(stages: Stages, number: int, replacement: int = 0) -> None:
     instance_id = stages.shard_id(number, replacement)
     stages.client.wait_for_orchestration_completion(instance_id, timeout=LIMIT_S)
     suffix = f"{number}_replaced" if replacement else str(number)
-    path = History(f"{stages.run_id}_{suffix}", SHARD, instance_id, stages.history(instance_id)).save()
-    print(f"{path.name}: {len(stages.history(instance_id))} events")
+    saved(History(f"{stages.run_id}_{suffix}", SHARD, instance_id, stages.history(instance_id)))
 
 
 # --- Runs in storage ---
