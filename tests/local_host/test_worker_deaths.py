@@ -177,9 +177,7 @@ async def test_a_process_for_suspects_that_dies_while_loading_is_reported_and_re
     assert "ended with exit code 5 while it loaded the app.\nAnother worker process is started." in caplog.text
 
 
-async def test_a_suspect_that_no_process_can_be_started_for_fails(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_suspect_that_no_process_can_be_started_for_fails(tmp_path: Path) -> None:
     async with running(1, written(tmp_path, FUNCTION.format("one"))) as app:
         written(tmp_path, "os._exit(5)\n")
         result = await app.result("one", losses=SUSPECT_AFTER_LOSSES)

@@ -70,9 +70,7 @@ def test_a_shard_that_waits_for_its_first_place_may_be_lost_too(stages: Stages) 
     assert (result["succeeded"], result["failed"], result["missing"]) == (4, 2, ["d2.1", "d2.2"])
 
 
-def test_a_page_that_cannot_be_read_costs_its_works_and_no_place(
-    stages: Stages, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_that_cannot_be_read_costs_its_works_and_no_place(stages: Stages) -> None:
     stages.pages.breaks_on = {2}
     result = stages.run_stage(singles(3, 2), max_concurrency=2)
     assert (result["succeeded"], result["failed"], sorted(stages.pages.closed)) == (4, 2, [1, 3])
