@@ -97,16 +97,12 @@ def synthesizer_of(request: SectioningRequest) -> AgentSpec:
     return agent.with_defaults(request.defaults)
 
 
-def aggregators_of(request: Request) -> list[AgentSpec]:
+def readers_of(request: Request) -> list[tuple[AgentSpec, str]]:
     """The agent of each call that follows once the branches have ended; none when the answer is made without one.
 
-    Those of a reduction are `expected_levels`, because they depend on what the branches write.
+    Each with what the names of the branches begin with whose answers it reads. Those of a reduction are
+    `expected_levels`, because they depend on what the branches write.
     """
-    return [agent for agent, _ in readers_of(request)]
-
-
-def readers_of(request: Request) -> list[tuple[AgentSpec, str]]:
-    """The same, each with what the names of the branches begin with whose answers it reads."""
     judges = [(judge, prefix) for prefix, vote in votes_in(request).items() for judge in judges_of(vote)]
     if isinstance(request, SectioningRequest) and request.aggregation == "synthesize":
         return [*judges, (synthesizer_of(request), "")]

@@ -62,7 +62,7 @@ def load_model_settings(env: Mapping[str, str]) -> ModelSettings:
 
     `AZURE_OPENAI_ENDPOINT` wins over `OPENAI_*`. A blank value counts as not set.
     """
-    values = {name: value.strip() for name, value in env.items() if value.strip()}
+    values = _given(env)
     problems: list[str] = []
     api = values.get(CHORUS_MODEL_API, "responses")
     if api not in get_args(ModelApi):
@@ -75,6 +75,17 @@ def load_model_settings(env: Mapping[str, str]) -> ModelSettings:
         raise SettingsError(problems)
     key = values.get(AZURE_OPENAI_API_KEY if provider == "azure" else OPENAI_API_KEY)
     return ModelSettings(provider, model, cast(ModelApi, api), base_url, key)
+
+
+def _given(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value.strip() for name, value in env.items() if value.strip()}
+
+
+def _is_on(name: str, values: Mapping[str, str], problems: list[str]) -> bool:
+    value = values.get(name, "false").lower()
+    if value not in {"true", "false"}:
+        problems.append(f"{name} is neither 'true' nor 'false'")
+    return value == "true"
 
 
 def _endpoint(values: Mapping[str, str], problems: list[str]) -> tuple[Provider, str]:
@@ -156,7 +167,7 @@ class StorageSettings:
 
 def load_storage_settings(env: Mapping[str, str]) -> StorageSettings | None:
     """Read the settings of storage; None if there are none. Raise SettingsError that names each one that is wrong."""
-    values = {name: value.strip() for name, value in env.items() if value.strip()}
+    values = _given(env)
     problems: list[str] = []
     sources = _containers(CHORUS_SOURCE_CONTAINERS, values, problems)
     sinks = _containers(CHORUS_SINK_CONTAINERS, values, problems)
@@ -252,7 +263,7 @@ class CallbackSettings:
 
 def load_callback_settings(env: Mapping[str, str]) -> CallbackSettings | None:
     """Read the settings of callbacks; None if there are none. Raise SettingsError that names each one that is wrong."""
-    values = {name: value.strip() for name, value in env.items() if value.strip()}
+    values = _given(env)
     problems: list[str] = []
     secrets = _secrets(values.get(CHORUS_CALLBACK_SECRET, ""), problems)
     hosts = _hosts(values.get(CHORUS_CALLBACK_HOSTS, ""), problems)
@@ -302,12 +313,10 @@ def _hosts(text: str, problems: list[str]) -> tuple[tuple[str, int], ...]:
 
 
 def _loopback(values: Mapping[str, str], problems: list[str]) -> bool:
-    value = values.get(CHORUS_CALLBACK_LOOPBACK, "false").lower()
-    if value not in {"true", "false"}:
-        problems.append(f"{CHORUS_CALLBACK_LOOPBACK} is neither 'true' nor 'false'")
-    if value == "true" and ON_AZURE in values:
+    loopback = _is_on(CHORUS_CALLBACK_LOOPBACK, values, problems)
+    if loopback and ON_AZURE in values:
         problems.append(f"{CHORUS_CALLBACK_LOOPBACK} is for development; take it out of the settings of this app")
-    return value == "true"
+    return loopback
 
 
 LEAST_RETENTION_DAYS = 3
@@ -345,7 +354,7 @@ class TelemetrySettings:
 
 def load_telemetry_settings(env: Mapping[str, str]) -> TelemetrySettings | None:
     """Read the settings of telemetry; None if nothing is to be told. Raise SettingsError for those that are wrong."""
-    values = {name: value.strip() for name, value in env.items() if value.strip()}
+    values = _given(env)
     problems: list[str] = []
     connection_string = values.get(APPLICATIONINSIGHTS_CONNECTION_STRING)
     if connection_string is not None and "instrumentationkey=" not in connection_string.lower():
@@ -356,12 +365,10 @@ def load_telemetry_settings(env: Mapping[str, str]) -> TelemetrySettings | None:
     endpoint = values.get(OTEL_EXPORTER_OTLP_ENDPOINT)
     if endpoint is not None and urlsplit(endpoint).scheme not in {"http", "https"}:
         problems.append(f"{OTEL_EXPORTER_OTLP_ENDPOINT} is not a URL; set it to one such as http://localhost:4318")
-    content = values.get(CHORUS_TELEMETRY_CONTENT, "false").lower()
-    if content not in {"true", "false"}:
-        problems.append(f"{CHORUS_TELEMETRY_CONTENT} is neither 'true' nor 'false'")
+    with_content = _is_on(CHORUS_TELEMETRY_CONTENT, values, problems)
     if problems:
         raise SettingsError(problems)
     if connection_string is None and endpoint is None:
         return None
     name = values.get(OTEL_SERVICE_NAME) or values.get(APP_NAME) or "chorus"
-    return TelemetrySettings(connection_string, endpoint is not None, content == "true", name)
+    return TelemetrySettings(connection_string, endpoint is not None, with_content, name)

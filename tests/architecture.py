@@ -53,6 +53,20 @@ PURE_LIBRARIES = {
 }  # fmt: skip
 """What pure code may import: no clock, no random, no I/O, no environment. Of the SDK, only what tasks are."""
 
+SLOW_TO_IMPORT = {
+    "openai",
+    "azure.identity",
+    "azure.storage.blob",
+    "jsonschema",
+    "pydantic",
+    "referencing",
+    "semantic_text_splitter",
+    "aiohttp",
+    "cryptography",
+    "standardwebhooks",
+}
+"""What a cold start must not pay for."""
+
 IMPURE_CALLS = {
     "__import__", "breakpoint", "compile", "eval", "exec", "hash", "id", "input", "open", "print",
 }  # fmt: skip

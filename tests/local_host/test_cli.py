@@ -277,7 +277,7 @@ def test_a_stop_while_the_app_loads_is_a_clean_end(tmp_path, shell):
     assert "Traceback" not in output
 
 
-def test_a_command_whose_stop_hangs_ends_after_whoever_started_it(tmp_path):
+def test_a_command_whose_stop_hangs_ends_after_whoever_started_it():
     code = "import local_host.cli as cli, time; cli._STOP_LIMIT_S = 0.1\n" + (
         "import signal; signal.signal(signal.SIGTERM, lambda *_: print('told', flush=True))\n"
         "import threading; threading.Thread(target=cli._end_with_stdin, daemon=True).start()\n"

@@ -3,170 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from azure.durable_functions.client import DurableFunctionsClient
-from azure.durable_functions.worker import DurableFunctionsWorker
-from durabletask import task
 from durabletask.client import OrchestrationStatus
-from durabletask.entities import EntityInstanceId
 
 from local_host.dispatch import Dispatcher
 from local_host.durable_client import durable_client_config
 from local_host.engine import LocalEngine
-from local_host.messages import Failure, Invocation, InvocationLost, InvocationResult, LoadedFunction, Value
+from local_host.messages import Failure, Invocation, InvocationResult, LoadedFunction, Value
 from local_host.settings import Limits
-
-type Activity = Callable[[Any], Awaitable[Any]]
-
-
-@dataclass
-class FakeWorker:
-    """Runs functions given as plain callables; `answers` replaces the answer of a function by its name."""
-
-    orchestrators: Mapping[str, Any] = field(default_factory=dict)
-    activities: Mapping[str, Activity] = field(default_factory=dict)
-    entities: Mapping[str, Any] = field(default_factory=dict)
-    answers: Mapping[str, Callable[[], InvocationResult]] = field(default_factory=dict)
-    invocations: list[Invocation] = field(default_factory=list)
-
-    def functions(self, more: tuple[LoadedFunction, ...] = ()) -> list[LoadedFunction]:
-        kinds = (("orchestration", self.orchestrators), ("activity", self.activities), ("entity", self.entities))
-        return [
-            LoadedFunction(name, name, ({"type": f"{kind}Trigger", "name": "argument"},))
-            for kind, names in kinds
-            for name in names
-        ] + list(more)
-
-    async def load(self, app_dir: str) -> list[LoadedFunction]:
-        return self.functions()
-
-    async def invoke(self, invocation: Invocation) -> InvocationResult:
-        self.invocations.append(invocation)
-        name, argument = invocation.function_id, dict(invocation.inputs)["argument"]
-        assert isinstance(argument, Value)
-        if name in self.answers:
-            return self.answers[name]()
-        if name in self.activities:
-            return await self._run_activity(self.activities[name], argument)
-        worker = DurableFunctionsWorker()
-        if name in self.orchestrators:
-            return _text(worker.execute_orchestration_request(self.orchestrators[name], argument.data))
-        return _text(worker.execute_entity_batch_request(self.entities[name], argument.data))
-
-    async def _run_activity(self, activity: Activity, argument: Value) -> InvocationResult:
-        assert argument.kind == "json"
-        try:
-            result = await activity(json.loads(argument.data))
-        except Exception as error:
-            return InvocationResult(failure=Failure(type(error).__name__, str(error), "the stack"))
-        return InvocationResult(Value("json", json.dumps(result)))
-
-    async def close(self) -> None:
-        """Nothing to release."""
-
-
-def _text(text: str) -> InvocationResult:
-    return InvocationResult(Value("string", text))
-
-
-@dataclass
-class Host:
-    engine: LocalEngine
-    client: DurableFunctionsClient
-    dispatcher: Dispatcher
-
-    async def run(self, name: str, **settings: Any) -> Any:
-        return await self.end_of(await self.client.schedule_new_orchestration(name, **settings))
-
-    async def end_of(self, instance_id: str) -> Any:
-        state = await self.client.wait_for_orchestration_completion(instance_id, timeout=15)
-        assert state is not None
-        return state
-
-
-@asynccontextmanager
-async def host(
-    worker: FakeWorker, limits: Limits | None = None, functions: list[LoadedFunction] | None = None
-) -> AsyncIterator[Host]:
-    engine = LocalEngine()
-    config = durable_client_config(engine.start(), "http://localhost:7071", "AHub")
-    client = DurableFunctionsClient(config)
-    dispatcher = Dispatcher(engine, worker, functions or worker.functions(), limits or Limits(), config)
-    await dispatcher.start()
-    try:
-        yield Host(engine, client, dispatcher)
-    finally:
-        await client.close()
-        await dispatcher.stop()
-        engine.stop()
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - nothing of the engine can be awaited
-            await asyncio.sleep(0.005)
-
-
-async def same(value: Any) -> Any:
-    return value
-
-
-async def fail(value: Any) -> Any:
-    raise LookupError(value)
-
-
-def call_same(context: Any):
-    return (yield context.call_activity("same", context.get_input()))
-
-
-def call_without_input(context: Any):
-    return (yield context.call_activity("same"))
-
-
-def call_by_any_name(context: Any):
-    try:
-        return (yield context.call_activity(context.get_input(), "x"))
-    except task.TaskFailedError as error:
-        details = error.details
-        return [details.error_type, details.message, details.stack_trace]
-
-
-def chain(context: Any):
-    for n in range(context.get_input()):
-        yield context.call_activity("same", n)
-
-
-def fan_out(context: Any):
-    return (yield context.task_all([context.call_activity("same", n) for n in range(context.get_input())]))
-
-
-def call_entity(context: Any):
-    entity_id, operation = context.get_input()
-    try:
-        return (yield context.call_entity(EntityInstanceId.parse(entity_id), operation))
-    except task.TaskFailedError as error:
-        return error.details.message
-
-
-def counter(context: Any) -> None:
-    value = context.get_state(lambda: 0) + 1
-    context.set_state(value)
-    context.set_result(value)
-
-
-WORKER = FakeWorker(
-    orchestrators={
-        f.__name__: f for f in (call_same, call_without_input, call_by_any_name, chain, fan_out, call_entity)
-    },
-    activities={"same": same, "fail": fail},
-    entities={"counter": counter},
+from tests.local_host.dispatch_given import (
+    WORKER,
+    FakeWorker,
+    call_by_any_name,
+    call_same,
+    call_without_input,
+    chain,
+    host,
+    same,
+    until,
 )
 
 
@@ -422,111 +280,3 @@ async def test_the_client_configuration_points_at_the_management_api() -> None:
         "http://localhost:7071/runtime/webhooks/durabletask/instances/an%2Fid?taskHub=A%20Hub&connection=Storage"
     )
     assert all(url.startswith("http://localhost:7071/runtime/") for name, url in urls.items() if name != "id")
-
-
-# --- Workers that die -----------------------------------------------------------------------------------------
-
-
-@dataclass
-class MortalWorker(FakeWorker):
-    """Loses the invocations of some functions; `dies` tells from name and losses whether, and whether alone."""
-
-    dies: Callable[[str, int], bool | None] = lambda name, losses: None
-    lost: list[tuple[str, int]] = field(default_factory=list)
-
-    async def invoke(self, invocation: Invocation) -> InvocationResult:
-        alone = self.dies(invocation.function_id, invocation.losses)
-        if alone is None:
-            return await super().invoke(invocation)
-        self.lost.append((invocation.function_id, invocation.losses))
-        raise InvocationLost("Worker process 7 ended with exit code 9.", alone=alone)
-
-
-def mortal(dies: Callable[[str, int], bool | None]) -> MortalWorker:
-    return MortalWorker(WORKER.orchestrators, WORKER.activities, WORKER.entities, dies=dies)
-
-
-def twice(name: str) -> Callable[[str, int], bool | None]:
-    return lambda lost, losses: False if (lost, losses) in {(name, 0), (name, 1)} else None
-
-
-@pytest.mark.parametrize(
-    ("lost", "orchestrator", "argument", "output"),
-    [
-        ("same", "call_same", 5, 5),
-        ("call_same", "call_same", 5, 5),
-        ("counter", "call_entity", ["@counter@lost", "add"], 1),
-    ],
-)
-async def test_work_that_was_lost_is_handed_out_again_and_counted_once(
-    lost: str, orchestrator: str, argument: Any, output: Any
-) -> None:
-    worker = mortal(twice(lost))
-    async with host(worker) as running:
-        assert (await running.run(orchestrator, input=argument)).get_output() == output
-        assert running.dispatcher._losses == {}
-    assert worker.lost[:2] == [(lost, 0), (lost, 1)]
-
-
-async def test_losses_are_counted_for_each_piece_of_work_and_anew_for_each_turn() -> None:
-    worker = mortal(lambda name, losses: False if losses == 0 else None)
-    async with host(worker) as running:
-        assert (await running.run("fan_out", input=20)).get_output() == list(range(20))
-    assert worker.lost.count(("same", 0)) == 20
-    assert worker.lost.count(("fan_out", 0)) == len(worker.lost) - 20 >= 2
-
-
-async def test_an_activity_that_ends_its_worker_when_alone_is_a_failed_task_and_not_tried_again(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    worker = mortal(lambda name, losses: losses >= 4 if name == "same" else None)
-    async with host(worker) as running:
-        kind, message, _ = (await running.run("call_by_any_name", input="same")).get_output()
-    assert worker.lost == [("same", 0), ("same", 1), ("same", 2), ("same", 3), ("same", 4)]
-    assert kind == "WorkerLost"
-    assert message == (
-        "The worker died 5 times while it ran, the last time with nothing else in it. "
-        "Worker process 7 ended with exit code 9."
-    )
-    assert "The activity function 'same' is given up." in caplog.text
-
-
-async def test_an_orchestrator_that_ends_its_worker_when_alone_fails() -> None:
-    worker = mortal(lambda name, losses: losses >= 4 if name == "call_same" else None)
-    async with host(worker) as running:
-        state = await running.run("call_same", input=1)
-    assert state.runtime_status == OrchestrationStatus.FAILED
-    assert state.failure_details.error_type == "WorkerLost"
-    assert "died 5 times" in state.failure_details.message
-
-
-async def test_an_entity_operation_that_ends_its_worker_when_alone_fails_and_the_entity_goes_on() -> None:
-    deadly = [True]
-    worker = mortal(lambda name, losses: losses >= 4 if name == "counter" and deadly[0] else None)
-    async with host(worker) as running:
-        assert "died 5 times" in (await running.run("call_entity", input=["@counter@deadly", "add"])).get_output()
-        deadly[0] = False
-        assert (await running.run("call_entity", input=["@counter@deadly", "add"])).get_output() == 1
-
-
-async def test_what_arrives_while_a_turn_is_lost_is_in_the_next_one() -> None:
-    taken, gate = asyncio.Event(), asyncio.Event()
-
-    @dataclass
-    class Held(MortalWorker):
-        async def invoke(self, invocation: Invocation) -> InvocationResult:
-            if invocation.function_id == "waits" and not gate.is_set():
-                taken.set()
-                await gate.wait()
-                raise InvocationLost("Worker process 7 was killed by SIGKILL.")
-            return await super().invoke(invocation)
-
-    def waits(context: Any):
-        return (yield context.wait_for_external_event("go"))
-
-    async with host(Held({"waits": waits})) as running:
-        instance_id = await running.client.schedule_new_orchestration("waits")
-        await asyncio.wait_for(taken.wait(), 10)
-        await running.client.raise_orchestration_event(instance_id, "go", data=7)
-        gate.set()
-        assert (await running.end_of(instance_id)).get_output() == 7

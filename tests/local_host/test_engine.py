@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,45 +11,20 @@ import grpc
 import pytest
 from durabletask import task
 from durabletask.client import OrchestrationStatus
-from durabletask.entities import DurableEntity, EntityInstanceId
 from durabletask.internal import orchestrator_service_pb2 as pb
 
-GATES: defaultdict[str, threading.Event] = defaultdict(threading.Event)
-CALLS: defaultdict[str, int] = defaultdict(int)
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.005)
-    pytest.fail(f"{what} did not happen within 10 s")
-
-
-def echo(ctx: task.ActivityContext, value: Any) -> Any:
-    return value
-
-
-def gated(ctx: task.ActivityContext, gate: str) -> str:
-    CALLS[gate] += 1
-    assert GATES[gate].wait(10)
-    return gate
-
-
-def flaky(ctx: task.ActivityContext, gate: str) -> str:
-    CALLS[gate] += 1
-    if not GATES[gate].is_set():
-        raise LookupError(f"{gate} is not set")
-    return gate
-
-
-def one_activity(ctx: task.OrchestrationContext, value: Any):
-    return (yield ctx.call_activity(echo, input=value))
-
-
-def wait_for_event(ctx: task.OrchestrationContext, _: Any):
-    return (yield ctx.wait_for_external_event("go"))
+from tests.local_host.engine_given import (
+    CALLS,
+    GATES,
+    echo,
+    flaky,
+    gated,
+    one_activity,
+    running,
+    state_of,
+    until,
+    wait_for_event,
+)
 
 
 def count(ctx: task.ActivityContext, name: str) -> int:
@@ -84,33 +57,6 @@ def stale_timer(ctx: task.OrchestrationContext, generation: int):
     return "timer" if winner is timer else "event"
 
 
-def parent_of_many(ctx: task.OrchestrationContext, count: int):
-    children = [ctx.call_sub_orchestrator(wait_for_event, instance_id=f"{ctx.instance_id}:{n}") for n in range(count)]
-    return (yield task.when_all(children))
-
-
-def parent_of_one(ctx: task.OrchestrationContext, child: str):
-    try:
-        return (yield ctx.call_sub_orchestrator(child, instance_id=f"{ctx.instance_id}:child"))
-    except task.TaskFailedError as error:
-        return [error.details.error_type, error.details.message, bool(error.details.stack_trace)]
-
-
-def grandparent(ctx: task.OrchestrationContext, child: str):
-    return (yield ctx.call_sub_orchestrator(parent_of_one, input=child, instance_id=f"{ctx.instance_id}:parent"))
-
-
-def fails(ctx: task.OrchestrationContext, _: Any):
-    raise LookupError("no such shelf")
-
-
-def names_its_parent(ctx: task.OrchestrationContext, generation: int | None):
-    if not generation:
-        ctx.continue_as_new(1)
-        return None
-    return ctx.parent_instance_id
-
-
 def collects(ctx: task.OrchestrationContext, collected: list[str] | None):
     event = yield ctx.wait_for_external_event("item")
     collected = [*(collected or []), event]
@@ -129,43 +75,6 @@ def fails_once(ctx: task.OrchestrationContext, gate: str):
     return [first, second, (yield slow)]
 
 
-class Counter(DurableEntity):
-    def add(self, amount: int) -> int:
-        value = self.get_state(int, 0) + amount
-        self.set_state(value)
-        return value
-
-    def get(self) -> int:
-        return self.get_state(int, 0)
-
-    def launch(self, instance_id: str) -> None:
-        self.schedule_new_orchestration("one_activity", "launched", instance_id=instance_id)
-
-
-def locks_and_waits(ctx: task.OrchestrationContext, key: str):
-    entity = EntityInstanceId("Counter", key)
-    with (yield ctx.lock_entities([entity])):
-        before = yield ctx.call_entity(entity, "add", 1)
-        ctx.set_custom_status("locked")
-        yield ctx.wait_for_external_event("go")
-        after = yield ctx.call_entity(entity, "get")
-    return [before, after]
-
-
-def adds(ctx: task.OrchestrationContext, key: str):
-    return (yield ctx.call_entity(EntityInstanceId("Counter", key), "add", 10))
-
-
-def abandons_a_call(ctx: task.OrchestrationContext, state: list[Any]):
-    key, generation = state
-    if generation == 0:
-        ctx.call_entity(EntityInstanceId("Counter", key), "add", 1)
-        ctx.continue_as_new([key, 1])
-        return None
-    yield ctx.wait_for_external_event("go")
-    return "unharmed"
-
-
 @pytest.fixture(scope="module")
 def hub(hub_of: Callable[..., Any]) -> Any:
     return hub_of(
@@ -175,38 +84,12 @@ def hub(hub_of: Callable[..., Any]) -> Any:
             nap,
             many_timers,
             stale_timer,
-            parent_of_many,
-            parent_of_one,
-            grandparent,
-            fails,
-            names_its_parent,
             collects,
             fails_once,
-            locks_and_waits,
-            adds,
-            abandons_a_call,
             counts_calls,
         ],
         activities=[echo, gated, flaky, count],
-        entities=[Counter],
     )
-
-
-def state_of(hub: Any, instance_id: str) -> Any:
-    return hub.client.get_orchestration_state(instance_id)
-
-
-def running(hub: Any, instance_id: str) -> Any:
-    def is_running() -> bool:
-        state = state_of(hub, instance_id)
-        return state is not None and state.runtime_status == OrchestrationStatus.RUNNING
-
-    return until(is_running, f"the start of {instance_id!r}")
-
-
-def entity_state(hub: Any, entity: EntityInstanceId) -> int | None:
-    metadata = hub.client.get_entity(entity)
-    return None if metadata is None else metadata.get_state(int)
 
 
 # --- Serving ---
@@ -263,73 +146,6 @@ def test_stopping_the_engine_frees_the_callers_that_wait(hub_of: Callable[..., A
         lambda: not [t for t in set(threading.enumerate()) - before if t.name.startswith("engine-")],
         "the end of the engine's threads",
     )
-
-
-# --- Children ---
-
-
-def test_waiting_for_children_takes_no_threads(hub: Any) -> None:
-    before = threading.active_count()
-    parent = hub.client.schedule_new_orchestration(parent_of_many, input=50)
-    for n in range(50):
-        running(hub, f"{parent}:{n}")
-    assert threading.active_count() - before < 25
-    for n in range(50):
-        hub.client.raise_orchestration_event(f"{parent}:{n}", "go", data=n)
-    assert hub.end_of(parent).get_output() == list(range(50))
-
-
-def test_a_parent_receives_its_childs_own_failure(hub: Any) -> None:
-    error_type, message, has_stack = hub.run(parent_of_one, input="fails").get_output()
-    assert error_type.endswith("LookupError")
-    assert message == "no such shelf"
-    assert has_stack
-
-
-def test_a_parent_learns_that_its_child_was_terminated(hub: Any) -> None:
-    parent = hub.client.schedule_new_orchestration(parent_of_one, input="wait_for_event")
-    child = f"{parent}:child"
-    running(hub, child)
-    hub.client.terminate_orchestration(child, output="enough")
-    error_type, message, _ = hub.end_of(parent).get_output()
-    assert error_type == "OrchestrationTerminated"
-    assert child in message
-    assert "enough" in message
-
-
-def test_a_child_knows_its_parent_even_after_continuing_as_new(hub: Any) -> None:
-    parent = hub.client.schedule_new_orchestration(parent_of_one, input="names_its_parent")
-    assert hub.end_of(parent).get_output() == parent
-
-
-def test_terminating_reaches_children_and_grandchildren(hub: Any) -> None:
-    root = hub.client.schedule_new_orchestration(grandparent, input="wait_for_event")
-    family = [root, f"{root}:parent", f"{root}:parent:child"]
-    running(hub, family[-1])
-    hub.client.terminate_orchestration(root, output="stop")
-    for member in family:
-        state = hub.end_of(member)
-        assert state.runtime_status == OrchestrationStatus.TERMINATED
-        assert state.get_output() == "stop"
-
-
-def test_terminating_without_recursion_leaves_the_children_running(hub: Any) -> None:
-    parent = hub.client.schedule_new_orchestration(parent_of_one, input="wait_for_event")
-    running(hub, f"{parent}:child")
-    hub.client.terminate_orchestration(parent, recursive=False)
-    assert hub.end_of(parent).runtime_status == OrchestrationStatus.TERMINATED
-    hub.client.raise_orchestration_event(f"{parent}:child", "go", data=7)
-    assert hub.end_of(f"{parent}:child").get_output() == 7
-
-
-@pytest.mark.parametrize("recursive", [True, False])
-def test_purging_takes_the_children_along_only_when_asked_to(hub: Any, recursive: bool) -> None:
-    root = hub.client.schedule_new_orchestration(grandparent, input="fails")
-    hub.end_of(root)
-    purged = hub.client.purge_orchestration(root, recursive=recursive)
-    assert purged.deleted_instance_count == (3 if recursive else 1)
-    assert state_of(hub, root) is None
-    assert (state_of(hub, f"{root}:parent:child") is None) == recursive
 
 
 # --- Timers ---
@@ -409,18 +225,6 @@ def test_an_instance_that_has_ended_takes_no_more_and_stays_as_it_was(hub: Any, 
     assert state_of(hub, ended.instance_id).last_updated_at == ended.last_updated_at
 
 
-def test_a_recursive_termination_passes_by_the_children_that_have_ended(hub: Any) -> None:
-    parent = hub.client.schedule_new_orchestration(parent_of_many, input=2)
-    first, second = f"{parent}:0", f"{parent}:1"
-    running(hub, second)
-    hub.client.raise_orchestration_event(first, "go", data="done")
-    assert hub.end_of(first).get_output() == "done"
-    hub.client.terminate_orchestration(parent, output="stop")
-    assert hub.end_of(second).runtime_status == OrchestrationStatus.TERMINATED
-    assert hub.end_of(parent).get_output() == "stop"
-    assert hub.end_of(first).get_output() == "done"
-
-
 def test_events_that_arrive_during_a_suspension_are_heard_after_it(hub: Any) -> None:
     instance_id = hub.client.schedule_new_orchestration(wait_for_event)
     running(hub, instance_id)
@@ -480,85 +284,3 @@ def test_the_history_says_when_things_happened(hub: Any) -> None:
     times = [event.timestamp.replace(tzinfo=UTC) for event in events]
     assert len(times) > 5
     assert all(started < moment <= datetime.now(UTC) for moment in times)
-
-
-# --- Entities ---
-
-
-def test_a_locked_entity_serves_its_owner_and_the_others_after_the_unlock(hub: Any) -> None:
-    entity = EntityInstanceId("Counter", "locked")
-    owner = hub.client.schedule_new_orchestration(locks_and_waits, input="locked")
-    until(lambda: state_of(hub, owner).serialized_custom_status == '"locked"', "the lock")
-    hub.client.signal_entity(entity, "add", input=100)
-    other = hub.client.schedule_new_orchestration(adds, input="locked")
-    next_owner = hub.client.schedule_new_orchestration(locks_and_waits, input="locked")
-    running(hub, other)
-    running(hub, next_owner)
-    assert hub.run(one_activity, input=1).get_output() == 1
-    assert entity_state(hub, entity) == 1
-    hub.client.raise_orchestration_event(owner, "go")
-    assert hub.end_of(owner).get_output() == [1, 1]
-    assert hub.end_of(other).get_output() == 111
-    hub.client.raise_orchestration_event(next_owner, "go")
-    assert hub.end_of(next_owner).get_output() == [112, 112]
-
-
-def test_the_locks_of_a_terminated_orchestration_are_released(hub: Any) -> None:
-    owner = hub.client.schedule_new_orchestration(locks_and_waits, input="orphan")
-    until(lambda: state_of(hub, owner).serialized_custom_status == '"locked"', "the lock")
-    waiting = hub.client.schedule_new_orchestration(locks_and_waits, input="orphan")
-    other = hub.client.schedule_new_orchestration(adds, input="orphan")
-    running(hub, waiting)
-    running(hub, other)
-    hub.client.terminate_orchestration(waiting)
-    hub.client.terminate_orchestration(owner)
-    assert hub.end_of(other).get_output() == 11
-    assert hub.client.get_entity(EntityInstanceId("Counter", "orphan")).get_locked_by() is None
-
-
-def test_cleaning_up_leaves_locks_and_forgets_entities_without_a_state(hub: Any) -> None:
-    owner = hub.client.schedule_new_orchestration(locks_and_waits, input="kept")
-    until(lambda: state_of(hub, owner).serialized_custom_status == '"locked"', "the lock")
-    hub.client.signal_entity(EntityInstanceId("Counter", "empty"), "get")
-    until(lambda: "@counter@empty" in hub.engine._entities, "the entity")
-    until(lambda: hub.client.clean_entity_storage().empty_entities_removed, "the clean-up")
-    assert "@counter@empty" not in hub.engine._entities
-    other = hub.client.schedule_new_orchestration(adds, input="kept")
-    running(hub, other)
-    assert hub.run(one_activity, input=1).get_output() == 1
-    assert entity_state(hub, EntityInstanceId("Counter", "kept")) == 1
-    hub.client.raise_orchestration_event(owner, "go")
-    assert hub.end_of(other).get_output() == 11
-
-
-def test_a_delayed_signal_arrives_at_its_time(hub: Any) -> None:
-    entity = EntityInstanceId("Counter", "delayed")
-    due = datetime.now(UTC) + timedelta(seconds=0.3)
-    hub.client.signal_entity(entity, "add", input=1, signal_time=due)
-    hub.client.signal_entity(entity, "add", input=10)
-    until(lambda: entity_state(hub, entity), "the first signal")
-    assert entity_state(hub, entity) == 10
-    until(lambda: entity_state(hub, entity) == 11, "the delayed signal")
-    assert datetime.now(UTC) >= due
-
-
-def test_a_deleted_entity_does_not_exist(hub: Any) -> None:
-    entity = EntityInstanceId("Counter", "gone")
-    hub.client.signal_entity(entity, "add", input=1)
-    until(lambda: entity_state(hub, entity) == 1, "the signal")
-    hub.client.signal_entity(entity, "delete")
-    until(lambda: hub.client.get_entity(entity) is None, "the delete")
-    assert entity not in [e.id for e in hub.client.get_all_entities()]
-
-
-def test_an_entity_can_start_an_orchestration(hub: Any) -> None:
-    hub.client.signal_entity(EntityInstanceId("Counter", "launcher"), "launch", input="from-entity")
-    until(lambda: state_of(hub, "from-entity"), "the start")
-    assert hub.end_of("from-entity").get_output() == "launched"
-
-
-def test_an_answer_to_an_earlier_execution_does_not_fail_the_next(hub: Any) -> None:
-    instance_id = hub.client.schedule_new_orchestration(abandons_a_call, input=["abandoned", 0])
-    until(lambda: entity_state(hub, EntityInstanceId("Counter", "abandoned")) == 1, "the call")
-    hub.client.raise_orchestration_event(instance_id, "go")
-    assert hub.end_of(instance_id).get_output() == "unharmed"

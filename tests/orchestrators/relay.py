@@ -7,7 +7,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, override
 
@@ -241,12 +240,6 @@ class Stages(Durable):
 
     def shard_history(self, number: int) -> list[pb.HistoryEvent]:
         return self.history(self.shard_id(number))
-
-    def wait_for_all_shards(self, count: int) -> None:
-        """Wait until these shards have ended too: a stage that was stopped does not wait for their pages."""
-        for number in range(1, count + 1):
-            with suppress(Exception):
-                self.client.wait_for_orchestration_completion(self.shard_id(number), timeout=LIMIT_S)
 
     def cancel(self) -> None:
         self.client.raise_orchestration_event(self.run_id, CANCEL_EVENT)

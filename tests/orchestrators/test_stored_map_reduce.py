@@ -1,138 +1,40 @@
-"""Map-reduce in storage: plan, map, files, reduction. The shards and the reduction are scripted."""
+"""Map-reduce in storage: map, files, reduction. The shards and the reduction are scripted."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, NamedTuple
 
 import pytest
 
-import orchestrators.stored_map_reduce as under_test
-from activities.names import CANCEL_EVENT, FINISH_MAP, PLAN_DOCUMENTS, READ_DOCUMENTS, TAKE_OVER
-from orchestrators.map_reduce import map_reduce
-from orchestrators.planning import NO_DOCUMENTS, POLICY_MISFIT, SOURCE_NOT_USABLE
-from orchestrators.stage import StageOutcome
+from activities.names import CANCEL_EVENT, FINISH_MAP, PLAN_DOCUMENTS, READ_DOCUMENTS
 from orchestrators.step import STEP_ATTEMPTS
 from orchestrators.stored_map_reduce import CANCEL_GRACE_S, FILES_GRACE_S
 from orchestrators.stored_reduction import Reduced
-from shared.contracts.branch import Usage
 from shared.contracts.missing import MAX_MISSING, MAX_MISSING_CHARS
 from shared.contracts.policy import Interruption
-from shared.contracts.results import FinishedMap
-from shared.contracts.storage import StoredFiles
-from shared.contracts.stored_reduction import StoredReduction
-from shared.contracts.work import RunFolder, Stage, Tally
-from tests.orchestrators.fake_context import JSON, START, Call, Drive, FakeContext
-from tests.orchestrators.given import USAGE, documents_request, verdict
-
-FOLDER = {"container": "results", "name": "team/run-1/", "run_id": "run-1"}
-EARLIER = {"container": "results", "name": "team/run-0/", "run_id": "run-0"}
-REDUCTION_USAGE = Usage(model_calls=1, input_tokens=7, output_tokens=3, total_tokens=10)
-
-
-def request(**fields: Any) -> JSON:
-    source = {"container": "documents", "prefix": "in/", "glob": "*.txt"}
-    sink = {"container": "results", "prefix": "team"}
-    agents = {"map": {"instructions": "Map.", "max_output_tokens": 90}, "reduce": {"instructions": "Reduce."}}
-    return {"source": source, "sink": sink, **agents, **fields}
-
-
-class Asked(NamedTuple):
-    """What the reduction was asked for."""
-
-    folder: RunFolder
-    tally: Tally
-    interruption: Interruption | None
-    pages: int
-    redrive_of: RunFolder | None
-
-
-@dataclass
-class Others:
-    """The parts of a run that others have: what was asked of them, and what they say."""
-
-    outcome: StageOutcome = field(default_factory=lambda: mapped(3))
-    reduced: Reduced = field(default_factory=lambda: Reduced(answer(), Tally(succeeded=1, usage=REDUCTION_USAGE)))
-    stages: list[Stage] = field(default_factory=list[Stage])
-    reductions: list[Asked] = field(default_factory=list[Asked])
-
-    def run_stage(self, _: Any, stage: Stage) -> Generator[Any, Any, StageOutcome]:
-        yield from ()
-        self.stages.append(stage)
-        return self.outcome
-
-    def reduce_stored(
-        self, _run: Any, _request: Any, folder: RunFolder, tally: Tally, interruption: Interruption | None, **more: Any
-    ) -> Generator[Any, Any, Reduced]:
-        yield from ()
-        self.reductions.append(Asked(folder, tally, interruption, **more))
-        return self.reduced
+from shared.contracts.work import Tally
+from tests.orchestrators.fake_context import START
+from tests.orchestrators.given import USAGE, verdict
+from tests.orchestrators.stored_given import (
+    FOLDER,
+    REDUCTION_USAGE,
+    Others,
+    answer,
+    asked,
+    finishing,
+    mapped,
+    plan,
+    scripted,
+    start,
+    write_files,
+)
 
 
 @pytest.fixture
 def others(monkeypatch: pytest.MonkeyPatch) -> Others:
-    others = Others()
-    monkeypatch.setattr(under_test, "run_stage", others.run_stage)
-    monkeypatch.setattr(under_test, "reduce_stored", others.reduce_stored)
-    return others
-
-
-def mapped(
-    succeeded: int, failed: int = 0, interruption: Interruption | None = None, missing: list[str] | None = None
-) -> StageOutcome:
-    tally = Tally(succeeded=succeeded, failed=failed, usage=Usage.model_validate(USAGE))
-    return StageOutcome(tally=tally, missing=missing or [], interruption=interruption)
-
-
-def answer() -> StoredReduction:
-    return StoredReduction.model_validate(
-        {
-            "reduction": "agent",
-            "requested": "tree",
-            "content": "All is well.",
-            "output": "team/run-1/output.txt",
-            "documents": 3,
-        }
-    )
-
-
-def start(redrive: JSON | None = None, **fields: Any) -> Drive:
-    return Drive(map_reduce, FakeContext({"request": request(**fields), "redrive": redrive}))
-
-
-def asked(drive: Drive, activity: str) -> Call:
-    """The newest call of this activity, which nobody has answered."""
-    call = drive.context.activities[-1]
-    assert call.name == activity
-    assert not call.task.is_complete
-    return call
-
-
-def plan(drive: Drive, **fields: Any) -> None:
-    """Let a step of planning end: by default all is planned."""
-    totals = {"pages": 2, "works": 3, "documents": 3, "unreadable": 0, "bytes": 9, "tokens": 9, "cursor": None}
-    drive.complete(asked(drive, PLAN_DOCUMENTS), {**totals, "problem": None, **fields})
-
-
-def write_files(drive: Drive, succeeded: int = 3, failed: int = 0, **fields: Any) -> None:
-    """Let `finish_map` end."""
-    names = {name: f"team/run-1/{name}.jsonl" for name in ("results", "failures")}
-    files = StoredFiles(container="results", folder="team/run-1/", documents="team/run-1/documents/", **names)
-    tally = Tally(succeeded=succeeded, failed=failed, usage=Usage.model_validate(USAGE))
-    written = FinishedMap.model_validate({"files": files, "tally": tally, **fields})
-    drive.complete(asked(drive, FINISH_MAP), written.model_dump(mode="json"))
-
-
-def finishing(others: Others, outcome: StageOutcome, **fields: Any) -> Drive:
-    """A run of three documents whose map came to this, and whose files are being written."""
-    others.outcome = outcome
-    drive = start(**fields)
-    plan(drive)
-    asked(drive, FINISH_MAP)
-    return drive
+    return scripted(monkeypatch)
 
 
 def test_a_run_is_planned_mapped_written_and_reduced(others: Others) -> None:
@@ -159,127 +61,6 @@ def test_a_run_is_planned_mapped_written_and_reduced(others: Others) -> None:
     assert drive.ended["usage"]["total_tokens"] == USAGE["total_tokens"] + REDUCTION_USAGE.total_tokens
     assert (drive.ended["outcomes"], drive.ended["missing"], drive.ended["error"]) == ([], [], None)
     assert drive.pending_timers == []
-
-
-# --- Planning ---
-
-
-def test_the_first_step_of_planning_has_the_request_and_the_next_ones_the_cursor(others: Others) -> None:
-    drive = start()
-    first = asked(drive, PLAN_DOCUMENTS).input
-    plan(drive, cursor={"last": "in/7.txt"})
-    second = asked(drive, PLAN_DOCUMENTS).input
-
-    assert (first["folder"], first["cursor"]) == (FOLDER, None)
-    assert first["request"]["source"]["prefix"] == "in/"
-    assert second == {"folder": FOLDER, "request": None, "cursor": {"last": "in/7.txt"}}
-    assert others.stages == []
-
-
-def test_documents_of_the_request_go_to_the_plan() -> None:
-    drive = Drive(map_reduce, FakeContext({"request": documents_request(2, sink={"container": "results"})}))
-
-    given = asked(drive, PLAN_DOCUMENTS).input
-    assert [document["id"] for document in given["request"]["documents"]] == ["d0", "d1"]
-    assert given["folder"] == {"container": "results", "name": "run-1/", "run_id": "run-1"}
-
-
-def test_who_watches_is_told_how_far_planning_is(others: Others) -> None:
-    drive = start()
-    plan(drive, cursor={}, works=2_500)
-    plan(drive, works=2_600)
-
-    assert drive.context.statuses == [
-        {"phase": "planning", "total": 0},
-        {"phase": "planning", "total": 2_500},
-        {"phase": "branches", "total": 2_600},
-    ]
-    assert others.stages[0].works == 2_600
-
-
-def test_a_source_without_documents_fails_the_run_and_the_error_says_where_it_looked(others: Others) -> None:
-    drive = start()
-    plan(drive, documents=0, works=0, pages=0)
-
-    assert verdict(drive.ended) == ("failed", "planning_failed")
-    assert drive.ended["error"]["code"] == NO_DOCUMENTS
-    for told in ("'documents'", "'in/'", "'*.txt'"):
-        assert told in drive.ended["error"]["message"]
-    assert "counts" not in drive.ended
-    assert others.stages == []
-    assert drive.pending_timers == []
-
-
-def test_a_problem_of_the_plan_fails_the_run() -> None:
-    drive = start()
-    plan(drive, problem="the source has more than 100,000 documents; give a limit", cursor={})
-
-    assert verdict(drive.ended) == ("failed", "planning_failed")
-    assert drive.ended["error"] == {
-        "code": SOURCE_NOT_USABLE,
-        "message": "the source has more than 100,000 documents; give a limit",
-        "retriable": False,
-        "http_status": None,
-    }
-
-
-@pytest.mark.parametrize(("least", "goes_on"), [(3, True), (4, False)])
-def test_a_policy_that_more_documents_than_there_are_must_meet_fails_the_run(
-    others: Others, least: int, goes_on: bool
-) -> None:
-    drive = start(policy={"min_successful": least})
-    plan(drive, works=3)
-
-    assert bool(others.stages) is goes_on
-    if not goes_on:
-        assert verdict(drive.ended) == ("failed", "planning_failed")
-        assert drive.ended["error"]["code"] == POLICY_MISFIT
-        assert "min_successful is 4" in drive.ended["error"]["message"]
-
-
-def test_a_step_that_fails_is_tried_again_after_a_pause(others: Others) -> None:
-    drive = start()
-    drive.fail(asked(drive, PLAN_DOCUMENTS), "storage did not answer")
-    assert len(drive.context.activities) == 1
-    drive.pass_time(1)
-    plan(drive)
-
-    assert others.stages[0].pages == 2
-    write_files(drive)
-    assert verdict(drive.ended) == ("succeeded", "all_completed")
-
-
-def test_a_step_that_fails_again_and_again_fails_the_run_with_its_reason() -> None:
-    drive = start()
-    for attempt in range(STEP_ATTEMPTS):
-        drive.pass_time(5 if attempt else 0)
-        drive.fail(asked(drive, PLAN_DOCUMENTS), "storage did not answer")
-
-    assert len(drive.context.activities) == STEP_ATTEMPTS
-    assert verdict(drive.ended) == ("failed", "planning_failed")
-    assert "storage did not answer" in drive.ended["error"]["message"]
-    assert drive.ended["error"]["retriable"] is True
-
-
-@pytest.mark.parametrize("in_a_pause", [False, True])
-def test_a_cancel_ends_planning_at_once(others: Others, in_a_pause: bool) -> None:
-    drive = start()
-    if in_a_pause:
-        drive.fail(asked(drive, PLAN_DOCUMENTS))
-    drive.raise_event(CANCEL_EVENT)
-
-    assert verdict(drive.ended) == ("cancelled", "cancelled")
-    assert drive.ended["files"]["folder"] == "team/run-1/"
-    assert "counts" not in drive.ended
-    assert others.stages == []
-    assert drive.pending_timers == []
-
-
-def test_the_deadline_ends_planning() -> None:
-    drive = start(policy={"deadline_s": 30})
-    drive.pass_time(30)
-
-    assert verdict(drive.ended) == ("failed", "deadline_exceeded")
 
 
 # --- The map and its files ---
@@ -460,53 +241,3 @@ def test_while_it_reduces_the_run_tells_how_the_map_went(others: Others) -> None
     assert drive.context.statuses[-2] == {
         "phase": "aggregation", "total": 3, "succeeded": 2, "failed": 1, "reused": 0, "tokens": USAGE["total_tokens"],
     }  # fmt: skip
-
-
-# --- Redrive ---
-
-
-def redrive(**planned: Any) -> JSON:
-    return {"run_id": "run-0", "reused": [], "folder": EARLIER, "planned": planned or None}
-
-
-def test_a_redrive_takes_the_plan_over_and_looks_for_results(others: Others) -> None:
-    drive = start(redrive(documents=2, works=3, pages=2), policy={"attempts": 5})
-    taken = asked(drive, TAKE_OVER)
-    assert (taken.input["folder"], taken.input["earlier"]) == (FOLDER, EARLIER)
-    assert taken.input["policy"]["attempts"] == 5
-    drive.complete(taken, {"problem": None})
-
-    [stage] = others.stages
-    assert (stage.pages, stage.works) == (2, 3)
-    assert stage.redrive_of is not None
-    assert stage.redrive_of.model_dump() == EARLIER
-    assert asked(drive, FINISH_MAP).input["redrive_of"] == EARLIER
-    write_files(drive)
-    assert (others.reductions[0].pages, others.reductions[0].redrive_of) == (2, stage.redrive_of)
-    assert drive.ended["redrive_of"] == "run-0"
-    assert drive.ended["counts"]["documents"] == 2
-
-
-def test_a_redrive_of_a_run_that_was_not_planned_plans_anew(others: Others) -> None:
-    drive = start(redrive())
-    plan(drive)
-
-    assert others.stages[0].redrive_of is None
-    assert [call.name for call in drive.context.activities] == [PLAN_DOCUMENTS, FINISH_MAP]
-
-
-def test_a_redrive_whose_first_run_s_folder_is_gone_fails_and_says_so(others: Others) -> None:
-    drive = start(redrive(documents=2, works=3, pages=2))
-    drive.complete(asked(drive, TAKE_OVER), {"problem": "the folder 'team/run-0/' cannot be read any more"})
-
-    assert verdict(drive.ended) == ("failed", "planning_failed")
-    assert "team/run-0/" in drive.ended["error"]["message"]
-    assert others.stages == []
-
-
-def test_a_redrive_with_a_policy_that_its_documents_cannot_meet_fails(others: Others) -> None:
-    drive = start(redrive(documents=2, works=3, pages=2), policy={"min_successful": 9})
-    drive.complete(asked(drive, TAKE_OVER), {"problem": None})
-
-    assert drive.ended["error"]["code"] == POLICY_MISFIT
-    assert others.stages == []

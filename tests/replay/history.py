@@ -106,3 +106,8 @@ def _without_stack(event: pb.HistoryEvent) -> pb.HistoryEvent:
 def recorded() -> list[History]:
     """All recorded histories, by name."""
     return [History.load(path) for path in sorted(FOLDER.glob("*.json"))]
+
+
+def history(name: str) -> History:
+    """A recorded history."""
+    return History.load(FOLDER / f"{name}.json")

@@ -54,14 +54,15 @@ def flat(orchestrator: Any) -> Orchestrator:
 
 
 def old() -> History:
-    return History.load(FOLDER / f"{NAME}.json")
+    """A history from before there were versions."""
+    return History.load(FOLDER / f"{NAME}.json").of_version(None)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with one history of today."""
-    (tmp_path / f"{NAME}.json").write_bytes((FOLDER / f"{NAME}.json").read_bytes())
+    """A folder with one history, from before there were versions."""
     monkeypatch.setattr(tests.replay.history, "FOLDER", tmp_path)
+    old().save()
     return tmp_path
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.branching import REQUESTS, aggregators_of, branches_of, possible_aggregators_of
+from shared.branching import REQUESTS, branches_of, possible_aggregators_of, readers_of
 from shared.contracts.base import MAX_NAME_CHARS, restored
 from shared.contracts.run import Pattern
 from shared.prompts import DEFAULT_SYNTHESIZER_INSTRUCTIONS
@@ -76,7 +76,7 @@ def test_a_document_is_the_prompt_of_a_branch_that_its_id_names() -> None:
 def test_the_agents_that_aggregate_are_known_beforehand(pattern: Any, body: Any, instructions: list[str]) -> None:
     request = request_of(pattern, body)
 
-    assert [aggregator.instructions for aggregator in aggregators_of(request)] == instructions
+    assert [aggregator.instructions for aggregator, _ in readers_of(request)] == instructions
 
 
 def test_so_is_the_judge_whom_a_tie_would_take() -> None:
@@ -94,7 +94,7 @@ def test_so_is_the_judge_whom_a_tie_would_take() -> None:
 )
 def test_every_agent_of_a_run_has_its_defaults(pattern: Any, body: Any) -> None:
     request = request_of(pattern, {**body, "defaults": DEFAULTS})
-    agents = [*(branch.agent for branch in branches_of(request)), *aggregators_of(request)]
+    agents = [*(branch.agent for branch in branches_of(request)), *(agent for agent, _ in readers_of(request))]
 
     assert {(agent.model, agent.temperature, agent.max_output_tokens) for agent in agents} == {("m", 1, 100)}
 

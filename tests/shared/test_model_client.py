@@ -1,4 +1,4 @@
-"""The model client over real HTTP: the offline model with its faults, and a server that notes what it is asked."""
+"""The model client over real HTTP: the offline model, and a server that notes what it is asked."""
 
 from __future__ import annotations
 
@@ -6,71 +6,44 @@ import asyncio
 import json
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import azure.identity
 import pytest
-from aiohttp import web
 from azure.core.exceptions import ServiceRequestError
 from jsonschema import validate
 
 from local_host.offline_model import Faults, OfflineModel
-from shared.contracts.agent import AgentSpec
 from shared.contracts.ballots import RankingBallot, ballot_schema
 from shared.contracts.branch import Usage
-from shared.errors import AgentError, NotAuthenticated
-from shared.model_client import AZURE_SCOPE, Completion, OpenAIModel
+from shared.model_client import AZURE_SCOPE, OpenAIModel
 from shared.prompts import DATA_NOTICE
-from shared.settings import ModelSettings, load_model_settings
+from shared.settings import load_model_settings
 from shared.strict_mode import strict_form
-from tests.shared.model_server import Answer, chat_body, error_body, response_body, says, says_raw, serving
+from tests.shared.model_given import APIS, BODIES, MATERIAL, agent, clients, error_from
+from tests.shared.model_server import chat_body, response_body, says, serving
 
 ROOT = Path(__file__).parents[2]
-APIS = ["responses", "chat_completions"]
 SHAPE: dict[str, Any] = {
     "type": "object",
     "properties": {"summary": {"type": "string"}, "points": {"type": "array", "items": {"type": "string"}}},
     "required": ["summary", "points"],
     "additionalProperties": False,
 }
-MATERIAL = (
-    "<input>\nThe server failed at noon. The disk was full. Nobody was told for an hour. It was restarted.\n</input>"
-)
-BODIES: dict[str, Callable[..., Any]] = {"responses": response_body, "chat_completions": chat_body}
 
 
 @pytest.fixture
 async def client_of() -> AsyncIterator[Callable[..., OpenAIModel]]:
-    """Make a client with these settings; it is closed after the test."""
-    clients: list[OpenAIModel] = []
-
-    def make(url: str, api: Any = "responses", **fields: Any) -> OpenAIModel:
-        settings = ModelSettings(**{"provider": "compatible", "model": "m", "api": api, "base_url": url, **fields})
-        clients.append(OpenAIModel(settings))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        await client.close()
+    async with clients() as make:
+        yield make
 
 
 @pytest.fixture
 async def offline() -> AsyncIterator[OfflineModel]:
     async with OfflineModel(directed_faults=True) as model:
         yield model
-
-
-def agent(**fields: Any) -> AgentSpec:
-    return AgentSpec(**{"instructions": "Summarise.", **fields})
-
-
-async def error_from(client: OpenAIModel, prompt: str = "x", timeout_s: float = 5.0, **fields: Any) -> AgentError:
-    with pytest.raises(AgentError) as caught:
-        await client.complete(agent(**fields), prompt, timeout_s)
-    return caught.value
 
 
 # Answers
@@ -307,235 +280,3 @@ async def test_without_an_entra_token_no_call_is_made_or_counted(
     assert "no identity here" in error.message or "cannot be reached" in error.message
     assert error.usage == Usage()
     assert server.asked == []
-
-
-# Failures of the service
-
-
-@pytest.mark.parametrize("api", APIS)
-@pytest.mark.parametrize(
-    ("fault", "expected"),
-    [
-        ("throttle", ("rate_limited", 429)),
-        ("error", ("model_unavailable", 500)),
-        ("cut", ("connection_failed", None)),
-        ("broken-body", ("model_unavailable", None)),
-        ("bad-request", ("invalid_call", 400)),
-        ("unauthorized", ("not_authenticated", 401)),
-        ("content-filter", ("content_filtered", 400)),
-        ("refusal", ("refused", None)),
-    ],
-)
-async def test_each_fault_of_the_model_is_told_after_one_call(
-    api: str, fault: str, expected: tuple[str, int | None], offline: OfflineModel, client_of: Any
-) -> None:
-    error = await error_from(client_of(offline.base_url, api), f"{MATERIAL} [[fault:{fault}]]")
-
-    assert (error.code, error.http_status) == expected
-    assert offline.calls == 1
-    assert offline.statistics.faults[fault] == 1
-
-
-@pytest.mark.parametrize("api", APIS)
-async def test_a_throttle_says_how_long_to_wait(api: str, offline: OfflineModel, client_of: Any) -> None:
-    error = await error_from(client_of(offline.base_url, api), f"{MATERIAL} [[fault:throttle:7.5]]")
-
-    assert error.retry_after_s == 7.5
-    assert error.retriable
-
-
-@pytest.mark.parametrize("api", APIS)
-async def test_a_refusal_costs_what_the_service_counted(api: str, offline: OfflineModel, client_of: Any) -> None:
-    error = await error_from(client_of(offline.base_url, api), f"{MATERIAL} [[fault:refusal]]")
-
-    assert error.usage is not None
-    assert error.usage.total_tokens == offline.tokens > 0
-
-
-@pytest.mark.parametrize("api", APIS)
-@pytest.mark.parametrize("fault", ["hang", "slow:30"])
-async def test_a_call_ends_within_its_time(api: str, fault: str, offline: OfflineModel, client_of: Any) -> None:
-    client = client_of(offline.base_url, api)
-    await client.complete(agent(), "x", 5.0)
-    started = time.monotonic()
-
-    error = await error_from(client, f"{MATERIAL} [[fault:{fault}]]", timeout_s=0.3)
-
-    assert error.code == "call_timed_out"
-    assert 0.25 <= time.monotonic() - started < 2.0
-
-
-async def trickle(request: web.Request) -> web.StreamResponse:
-    """An answer of which a byte comes every 50 ms, for a minute."""
-    response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    await response.prepare(request)
-    for _ in range(1_200):
-        await response.write(b" ")
-        await asyncio.sleep(0.05)
-    return response
-
-
-@pytest.mark.parametrize("api", APIS)
-async def test_an_answer_that_trickles_in_does_not_outlive_its_time(api: str, client_of: Any) -> None:
-    async with serving(says(BODIES[api]()), trickle) as server:
-        client = client_of(server.url, api)
-        await client.complete(agent(), "x", 5.0)
-        started = time.monotonic()
-
-        error = await error_from(client, timeout_s=0.4)
-
-        assert error.code == "call_timed_out"
-        assert 0.35 <= time.monotonic() - started < 2.0
-
-
-@pytest.mark.parametrize("timeout_s", [0.0, -1.0])
-async def test_without_time_left_no_call_is_made_or_counted(
-    timeout_s: float, offline: OfflineModel, client_of: Any
-) -> None:
-    error = await error_from(client_of(offline.base_url), timeout_s=timeout_s)
-
-    assert error.code == "call_timed_out"
-    assert error.usage == Usage()
-    assert offline.calls == 0
-
-
-async def test_a_server_that_is_not_there_is_a_failed_connection(client_of: Any) -> None:
-    async with serving(says({})) as server:
-        gone = server.url
-
-    assert (await error_from(client_of(gone))).code == "connection_failed"
-
-
-async def test_cancelling_the_caller_ends_the_call(client_of: Any) -> None:
-    arrived, left = asyncio.Event(), asyncio.Event()
-
-    async def hang(_: web.Request) -> web.StreamResponse:
-        arrived.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            left.set()
-        raise AssertionError("nobody sets this event")
-
-    async with serving(hang) as server, asyncio.timeout(5):
-        call = asyncio.create_task(client_of(server.url).complete(agent(), "x", 60.0))
-        await arrived.wait()
-        call.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await call
-        await left.wait()
-
-
-@pytest.mark.parametrize("api", APIS)
-@pytest.mark.parametrize(
-    ("status", "error_code", "code"),
-    [
-        (400, None, "invalid_call"),
-        (400, "content_policy_violation", "content_filtered"),
-        (402, None, "invalid_call"),
-        (403, None, "not_allowed"),
-        (404, "DeploymentNotFound", "model_not_found"),
-        (408, None, "call_timed_out"),
-        (409, None, "model_conflict"),
-        (413, None, "invalid_call"),
-        (422, None, "invalid_call"),
-        (429, "insufficient_quota", "quota_exhausted"),
-        (429, "429", "rate_limited"),
-        (500, None, "model_unavailable"),
-        (503, None, "model_unavailable"),
-        (529, None, "model_unavailable"),
-    ],
-)
-async def test_each_status_has_its_error(
-    api: str, status: int, error_code: str | None, code: str, client_of: Any
-) -> None:
-    async with serving(says(error_body("what it said", error_code), status=status)) as server:
-        error = await error_from(client_of(server.url, api))
-
-    assert (error.code, error.http_status) == (code, status)
-    assert error.message == f"the model answered {status}: what it said"
-    assert len(server.asked) == 1
-
-
-async def test_a_long_message_of_the_service_is_cut(client_of: Any) -> None:
-    async with serving(says(error_body("x" * 100_000), status=400)) as server:
-        assert len((await error_from(client_of(server.url))).message) < 600
-
-
-UNREADABLE: list[Answer] = [
-    says_raw("<html>welcome</html>", "text/html"),
-    says_raw("welcome", "text/plain"),
-    says_raw(""),
-    says_raw("{"),
-    says_raw("[]"),
-    says_raw("null"),
-    says_raw('"text"'),
-    says({}),
-    says({"output": "text", "choices": "text"}),
-    says({"output": [{"type": "message"}], "choices": [{"index": 0}]}),
-    says({"output": [None], "choices": [None]}),
-    says(response_body(usage={"input_tokens": "many"}) | chat_body(usage={"prompt_tokens": "many"})),
-]
-
-
-@pytest.mark.parametrize("api", APIS)
-@pytest.mark.parametrize("answer", UNREADABLE)
-async def test_an_answer_of_another_shape_is_a_fault_of_the_service(api: str, answer: Answer, client_of: Any) -> None:
-    async with serving(answer) as server:
-        error = await error_from(client_of(server.url, api))
-
-    assert error.code == "model_unavailable"
-    assert error.retriable
-
-
-@pytest.mark.parametrize(
-    ("api", "body", "code"),
-    [
-        (
-            "responses",
-            response_body(status="incomplete", incomplete_details={"reason": "content_filter"}),
-            "content_filtered",
-        ),
-        (
-            "responses",
-            response_body(status="failed", error={"code": "server_error", "message": "boom"}),
-            "model_unavailable",
-        ),
-        ("responses", response_body(status="failed", output=[]), "model_unavailable"),
-        ("chat_completions", chat_body(finish_reason="content_filter"), "content_filtered"),
-        ("chat_completions", chat_body(choices=[]), "model_unavailable"),
-    ],
-)
-async def test_an_answer_that_is_none_costs_what_was_counted(api: str, body: Any, code: str, client_of: Any) -> None:
-    async with serving(says(body)) as server:
-        error = await error_from(client_of(server.url, api))
-
-    assert error.code == code
-    assert error.usage == Usage(model_calls=1, input_tokens=7, output_tokens=5, total_tokens=12)
-
-
-@pytest.mark.parametrize("api", APIS)
-async def test_half_a_surrogate_pair_in_an_answer_does_no_harm(api: str, client_of: Any) -> None:
-    async with serving(says(BODIES[api]("cut \ud83d"))) as server:
-        completion = await client_of(server.url, api).complete(agent(), "x", 5.0)
-
-    assert completion == Completion("cut ?", completion.usage, "the-model")
-
-
-@pytest.mark.parametrize("api", APIS)
-async def test_an_answer_without_usage_counts_one_call(api: str, client_of: Any) -> None:
-    async with serving(says(BODIES[api](usage=None))) as server:
-        completion = await client_of(server.url, api).complete(agent(), "x", 5.0)
-
-    assert completion.usage == Usage(model_calls=1)
-
-
-async def test_a_key_that_the_service_quotes_stays_out_of_the_error() -> None:
-    rejection = {"error": {"message": "Incorrect API key provided: sk-very-secret.", "code": "invalid_api_key"}}
-    async with serving(says(rejection, status=401)) as server:
-        model = OpenAIModel(ModelSettings("compatible", "m", "responses", server.url, "sk-very-secret"))
-        with pytest.raises(NotAuthenticated) as caught:
-            await model.complete(AgentSpec(instructions="i"), "p", 5)
-        await model.close()
-    assert "sk-very-secret" not in caught.value.message
-    assert "Incorrect API key provided: [key]" in caught.value.message
