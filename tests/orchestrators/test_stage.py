@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrators.shard import most_events
+from tests.orchestrators.durable import wait_until
 from tests.orchestrators.relay import ANSWERED, Reading, Stages, refusal, singles, unit
 
 LATENCY_S = 0.3
