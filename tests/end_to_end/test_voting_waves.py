@@ -158,7 +158,7 @@ async def test_a_vote_in_waves_survives_the_death_of_its_worker() -> None:
     answers = ["yes", "no"] * 6
     async with running_chorus() as app:
         run_id = await app.start("voting", adaptive(*answers, wave=4, more="[[fault:slow:1.5]]"))
-        await app.until(run_id, is_under_way(8))
+        await app.until(run_id, lambda view: is_under_way(8)(view) and app.model.calls > 4)
         (pid,) = app.host.worker_pids
         app.host.kill_worker(pid)
         result = await app.result(run_id)

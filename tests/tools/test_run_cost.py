@@ -18,8 +18,9 @@ from shared.contracts.run import Counts, RunResult
 from tests.orchestrators.durable import Durable
 from tests.orchestrators.given import sections_request
 from tests.orchestrators.stored_runs import StoredRuns
-from tests.replay import record
 from tests.replay.history import FOLDER, History
+from tests.replay.scenario import STORED_SCENARIOS
+from tests.replay.scenarios import stored as stored_scenarios
 from tools.run_cost import EXAMPLE_PRICES, Prices, PricesError, cost, main, resources, tokens_by_model
 
 PRICES = Prices.read(EXAMPLE_PRICES.read_text("utf-8"))
@@ -114,9 +115,9 @@ def test_a_run_on_the_engine_takes_no_more_executions_than_are_paid_for(sections
 @pytest.mark.parametrize("name", ["stored_of_two_shards", "stored_by_a_tree"])
 def test_a_run_in_storage_takes_no_more_executions_than_are_paid_for(name: str) -> None:
     with StoredRuns() as stored, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(record, "saved", lambda _: None)
+        patch.setattr(stored_scenarios, "saved", lambda _: None)
         stored.run_id = name
-        record.STORED_SCENARIOS[name](stored)
+        STORED_SCENARIOS[name](stored)
         run = RunResult.model_validate_json(json.dumps(stored.result()))
         with stored._locked():
             taken = executions_of(stored.engine)
