@@ -32,11 +32,10 @@ def deleted(site: Site) -> Seen:
 
 
 async def under_way(site: Site, app: LogicApp) -> asyncio.Task[str]:
-    """The workflow as a task, from when it has subscribed on."""
+    """The workflow as a task, from when it knows that it has subscribed."""
     task = asyncio.create_task(app.run())
     async with asyncio.timeout(RUN_LIMIT_S):
-        while not site.relay.seen:  # noqa: ASYNC110 - the relay has no event for it
-            await asyncio.sleep(0.01)
+        await site.world.subscribed.wait()
     return task
 
 
@@ -103,7 +102,7 @@ async def test_to_cancel_the_workflow_cancels_the_run(site: Site) -> None:
 
 async def test_a_wait_that_takes_too_long_cancels_the_run(site: Site) -> None:
     app = webhook(site, HUNG)
-    app.definition["actions"]["Analyse"]["limit"]["timeout"] = "PT30S"
+    app.definition["actions"]["Analyse"]["limit"]["timeout"] = "PT5M"
 
     await site.ended(app)
 

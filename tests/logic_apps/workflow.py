@@ -64,6 +64,7 @@ class World:
     choice: str = ""
     connections: dict[str, Connection] = field(default_factory=dict[str, Connection])
     mails: list[JSON] = field(default_factory=list[JSON])
+    subscribed: asyncio.Event = field(default_factory=asyncio.Event)
     unsubscribed: list[Reply] = field(default_factory=list[Reply])
 
 
@@ -176,6 +177,7 @@ class LogicApp:
         if not subscribed.succeeded:
             return outcome_of(subscribed)
         async with self._unsubscribing(inputs.get("unsubscribe")):
+            self.world.subscribed.set()
             return outcome_of(await posted)
 
     @asynccontextmanager
