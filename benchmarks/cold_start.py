@@ -40,10 +40,7 @@ NOT_AT_START = ("openai", "azure.identity", "pydantic", "jsonschema", "opentelem
 NO_INSIGHTS = "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=http://127.0.0.1:9"
 TELEMETRY = {
     "an OTLP endpoint": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"},
-    "Azure Monitor": {
-        "APPLICATIONINSIGHTS_CONNECTION_STRING": NO_INSIGHTS,
-        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
-    },
+    "Azure Monitor": {"APPLICATIONINSIGHTS_CONNECTION_STRING": NO_INSIGHTS},
 }
 """Where the app tells of itself, by the settings that say so; nobody listens there."""
 

@@ -5,18 +5,15 @@ Only the columns that are asked for here; which part of an item becomes which co
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, override
 from uuid import UUID
 
-WAIT_LIMIT_S = 20.0
+from tests.telemetry_receiver import WITHOUT_DELAY, TelemetryReceiver
+
 TABLES = {
     "RemoteDependencyData": "dependencies",
     "RequestData": "requests",
@@ -29,76 +26,36 @@ type Row = dict[str, Any]
 
 
 @dataclass
-class AzureMonitorReceiver:
-    """`rows` by table, the `paths` that were posted to, and the `raw` bytes, unpacked."""
+class AzureMonitorReceiver(TelemetryReceiver):
+    """`rows` by table, and the `paths` that were posted to."""
 
+    PACKED = True
     rows: dict[str, list[Row]] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
-    raw: bytes = b""
-
-    def __enter__(self) -> Self:
-        self._changed = threading.Condition()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    body = gzip.decompress(body)
-                answer = json.dumps(receiver.take(self.path, body)).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the base
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="azure-monitor", daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     @property
     def connection_string(self) -> str:
         """Of an Application Insights resource that is here."""
-        return f"InstrumentationKey={UUID(int=0)};IngestionEndpoint=http://127.0.0.1:{self._server.server_port}/"
+        return f"InstrumentationKey={UUID(int=0)};IngestionEndpoint={self.url}/"
 
     @property
     def env(self) -> dict[str, str]:
         """The environment of an app that tells this receiver, without delay."""
-        return {
-            "APPLICATIONINSIGHTS_CONNECTION_STRING": self.connection_string,
-            "OTEL_BSP_SCHEDULE_DELAY": "50",
-            "OTEL_BLRP_SCHEDULE_DELAY": "50",
-            "OTEL_METRIC_EXPORT_INTERVAL": "200",
-        }
+        return {"APPLICATIONINSIGHTS_CONNECTION_STRING": self.connection_string, **WITHOUT_DELAY}
 
-    def take(self, path: str, body: bytes) -> dict[str, Any]:
-        """Keep the items of a request; what the service answers."""
-        items: list[Row] = json.loads(body) if body.startswith(b"[") else [json.loads(line) for line in body.split()]
-        with self._changed:
-            self.raw += body
-            self.paths.add(path.partition("?")[0])
-            for item in items:
-                self.rows.setdefault(TABLES[item["data"]["baseType"]], []).append(row_of(item))
-            self._changed.notify_all()
-        return {"itemsReceived": len(items), "itemsAccepted": len(items), "errors": []}
+    @override
+    def take(self, path: str, body: bytes) -> bytes:
+        items: list[Row] = (
+            json.loads(body) if body.startswith(b"[") else [json.loads(each) for each in body.splitlines()]
+        )
+        self.paths.add(path.partition("?")[0])
+        for item in items:
+            self.rows.setdefault(TABLES[item["data"]["baseType"]], []).append(row_of(item))
+        return json.dumps({"itemsReceived": len(items), "itemsAccepted": len(items), "errors": []}).encode()
 
-    def wait_until(self, condition: Callable[[], Any]) -> None:
-        """Wait until `condition()` holds; it is looked at whenever something comes."""
-        with self._changed:
-            came = {table: len(rows) for table, rows in self.rows.items()}
-            assert self._changed.wait_for(condition, WAIT_LIMIT_S), f"only came: {came}"
+    @override
+    def came(self) -> object:
+        return {table: len(rows) for table, rows in self.rows.items()}
 
     def of_run(self, run_id: str, table: str = "dependencies") -> list[Row]:
         """The rows that name the run."""

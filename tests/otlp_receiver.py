@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, override
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-WAIT_LIMIT_S = 20.0
+from tests.telemetry_receiver import WITHOUT_DELAY, TelemetryReceiver
 
 
 @dataclass(frozen=True)
@@ -28,65 +24,31 @@ class ToldSpan:
 
 
 @dataclass
-class OtlpReceiver:
-    """`spans`, `points` (by the metric's name, the newest of each set of attributes), `logs`, and `raw` bytes."""
+class OtlpReceiver(TelemetryReceiver):
+    """`spans`, `points` (by the metric's name, the newest of each set of attributes), and `logs`."""
 
+    PACKED = False
     spans: list[ToldSpan] = field(default_factory=list)
     points: dict[str, dict[frozenset[tuple[str, Any]], float]] = field(default_factory=dict)
     logs: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    raw: bytes = b""
-
-    def __enter__(self) -> Self:
-        self._changed = threading.Condition()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    raise AssertionError("the exporters compress nothing by default")
-                receiver.take(self.path, body)
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the base
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="otlp", daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     @property
     def env(self) -> dict[str, str]:
         """The environment of an app that tells this receiver, without delay."""
         return {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self._server.server_port}",
-            "OTEL_BSP_SCHEDULE_DELAY": "50",
-            "OTEL_BLRP_SCHEDULE_DELAY": "50",
-            "OTEL_METRIC_EXPORT_INTERVAL": "200",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
             "PYTHON_ENABLE_OPENTELEMETRY": "true",
+            **WITHOUT_DELAY,
         }
 
-    def take(self, path: str, body: bytes) -> None:
-        with self._changed:
-            self.raw += body
-            {"/v1/traces": self._take_spans, "/v1/metrics": self._take_points, "/v1/logs": self._take_logs}[path](body)
-            self._changed.notify_all()
+    @override
+    def take(self, path: str, body: bytes) -> bytes:
+        {"/v1/traces": self._take_spans, "/v1/metrics": self._take_points, "/v1/logs": self._take_logs}[path](body)
+        return b""
 
-    def wait_until(self, condition: Callable[[], Any]) -> None:
-        """Wait until `condition()` holds; it is looked at whenever something comes."""
-        with self._changed:
-            assert self._changed.wait_for(condition, WAIT_LIMIT_S), f"only came: {[span.name for span in self.spans]}"
+    @override
+    def came(self) -> object:
+        return [span.name for span in self.spans]
 
     def of_run(self, run_id: str) -> list[ToldSpan]:
         """Its spans, the run's own too."""

@@ -8,31 +8,14 @@ from typing import override
 
 from pydantic import JsonValue
 
-from shared.contracts.policy import RunPolicy
 from shared.errors import divides_batch
 from shared.scheduling.batch import Batch, BranchJob
-from shared.scheduling.budget import Budget
-from shared.scheduling.hedging import MARGINS, Margins
 from shared.scheduling.record import Call, Job, Record, Report
 from shared.scheduling.schedule import Schedule
 
 
 class BatchSchedule[J: Job](Schedule[J]):
     """A schedule whose jobs may be batches, which count by their weight; a kind of job says how it is divided."""
-
-    def __init__(
-        self,
-        policy: RunPolicy,
-        *,
-        expected: int,
-        run_deadline: datetime,
-        budget: Budget,
-        key: str,
-        margins: Margins = MARGINS,
-    ) -> None:
-        super().__init__(policy, expected=expected, run_deadline=run_deadline, budget=budget, key=key, margins=margins)
-        self.divided: set[str] = set()
-        """The names of the batches that were."""
 
     def _left(self, record: Record[J], report: Report) -> Sequence[J]:
         """The jobs of their own for those of a batch that the call with this report has left without an answer."""
@@ -49,7 +32,7 @@ class BatchSchedule[J: Job](Schedule[J]):
 
     def _divide(self, record: Record[J], left: Sequence[J], report: Report) -> None:
         """Each that is left is called alone, with attempts and time of its own."""
-        self.divided.add(record.branch.name)
+        record.divided = True
         record.last = report
         self._successes += record.branch.weight - len(left)
         self._decide(record, succeeded=False)
@@ -57,7 +40,7 @@ class BatchSchedule[J: Job](Schedule[J]):
 
     @override
     def _count(self, record: Record[J], *, succeeded: bool) -> None:
-        if record.branch.name not in self.divided:
+        if not record.divided:
             super()._count(record, succeeded=succeeded)
 
 

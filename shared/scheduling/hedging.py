@@ -14,6 +14,10 @@ MARGIN = 1.3
 
 Hedges are hedged without it. They are few, so that one in vain costs little; and the slowest runs wait for them.
 """
+LEAST_COMPLETED = 3
+LEAST_COMPLETED_SHARE = 0.75
+"""Of the first calls and retries that have not failed, successes, before the percentile says anything."""
+LEAST_WAIT_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +27,15 @@ class Margins:
     first: float
     again: float
 
-    @property
-    def are_one(self) -> bool:
-        """Whether hedges stand in one queue with all other calls."""
-        return self.first == self.again
-
 
 MARGINS = Margins(MARGIN, 1.0)
 MARGINS_BEFORE_2 = Margins(1.25, 1.25)
 """Of runs before version 2.0."""
-LEAST_COMPLETED = 3
-LEAST_COMPLETED_SHARE = 0.75
-"""Of the first calls and retries that have not failed, successes, before the percentile says anything."""
-LEAST_WAIT_S = 0.1
+
+
+def margins_of(*, hedges_sooner: bool) -> Margins:
+    """Those of a run, by what its version decides."""
+    return MARGINS if hedges_sooner else MARGINS_BEFORE_2
 
 
 class Hedging:
@@ -72,9 +72,14 @@ class Hedging:
     def again_after_s(self) -> float | None:
         """The same for a call that is a hedge itself."""
         after_s = self.after_s
-        if after_s is None or not self._learns or self._margins.are_one:
+        if after_s is None or not self._learns or self.is_one_queue:
             return after_s
         return max(LEAST_WAIT_S, after_s * self._margins.again / self._margins.first)
+
+    @property
+    def is_one_queue(self) -> bool:
+        """Whether hedges wait among all other calls for their own hedges."""
+        return self._margins.first == self._margins.again
 
     @property
     def typical_s(self) -> float | None:

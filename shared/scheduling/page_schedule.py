@@ -19,7 +19,7 @@ from shared.contracts.work import Account, Stage, Tally, Unit, WorkFailure
 from shared.scheduling.accounts import ABANDONED_CALL, fate_of
 from shared.scheduling.batch_schedule import BatchSchedule, leaves_all
 from shared.scheduling.budget import Budget
-from shared.scheduling.hedging import MARGINS, MARGINS_BEFORE_2
+from shared.scheduling.hedging import margins_of
 from shared.scheduling.record import Call, Record, Report
 from shared.scheduling.unit_job import UnitJob, overdue
 
@@ -32,7 +32,7 @@ class PageSchedule(BatchSchedule[UnitJob]):
 
     def __init__(self, policy: RunPolicy, stage: Stage, *, run_deadline: datetime, spent_tokens: int, key: str) -> None:
         budget = Budget(policy.max_total_tokens)
-        margins = MARGINS if stage.hedges_sooner else MARGINS_BEFORE_2
+        margins = margins_of(hedges_sooner=stage.hedges_sooner)
         super().__init__(
             policy, expected=stage.works, run_deadline=run_deadline, budget=budget, key=key, margins=margins
         )
@@ -180,7 +180,7 @@ class PageSchedule(BatchSchedule[UnitJob]):
 
     def _failures_of(self, record: Record[UnitJob], cut_by: Interruption | None) -> Iterator[WorkFailure]:
         job = record.branch
-        if job.name in self.divided:
+        if record.divided:
             return
         status, error = fate_of(record, run_deadline=self._run_deadline, cut_by=cut_by)
         if error is None:

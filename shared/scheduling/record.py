@@ -56,7 +56,7 @@ class Record[J: Job = Branch]:
 
     A branch is `decided` by its `last` report; without one by a call that was `lost` (with these words), or because
     its time was up before the attempt `late_for_attempt` found a place. `not_before` is the wait that its failed calls
-    have asked for.
+    have asked for. A batch that is `divided` has left its branches to calls of their own.
     """
 
     branch: J
@@ -69,6 +69,7 @@ class Record[J: Job = Branch]:
     input_tokens: int | None = None
     not_before: datetime | None = None
     decided: bool = False
+    divided: bool = False
     last: Report | None = None
     lost: str | None = None
     late_for_attempt: int | None = None

@@ -59,7 +59,6 @@ class Schedule[J: Job = Branch]:
         self._key = key
         self._window = AdaptiveWindow(policy.max_concurrency)
         self._hedging = Hedging(policy, margins)
-        self._margins = margins
         self._waiting = deque[Record[J]]()
         self._retries: list[tuple[datetime, int, Record[J]]] = []
         self._oldest = (deque[Call[J]](), deque[Call[J]]())
@@ -250,7 +249,7 @@ class Schedule[J: Job = Branch]:
         )
         record.calls.append(call)
         if self._policy.hedges:
-            self._oldest[call.is_hedge and not self._margins.are_one].append(call)
+            self._oldest[call.is_hedge and not self._hedging.is_one_queue].append(call)
         return call
 
     def _begin_attempt(self, record: Record[J], now: datetime) -> None:

@@ -29,6 +29,7 @@ from orchestrators.shard import Shard
 from orchestrators.stage import Relay
 from shared.contracts.branch import Usage
 from shared.contracts.map_reduce import MapReduceRequest
+from shared.scheduling import hedging
 from shared.scheduling.hedging import Hedging
 from shared.sections import Sections
 from tests.orchestrators.durable import ORCHESTRATORS
@@ -204,8 +205,8 @@ LEARNED = "map_reduce_with_waits_that_were_learned"
 def test_another_margin_is_noticed_by_runs_of_the_version_that_has_it(
     name: str, margins: str, other: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changed = dataclasses.replace(getattr(orchestrators.fan_out, margins), **other)
-    monkeypatch.setattr(orchestrators.fan_out, margins, changed)
+    changed = dataclasses.replace(getattr(hedging, margins), **other)
+    monkeypatch.setattr(hedging, margins, changed)
     assert_breaks(name, match=r"turn \d+: ")
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from shared.model_client import AZURE_SCOPE, OpenAIModel
 from shared.prompts import DATA_NOTICE
 from shared.settings import load_model_settings
 from shared.strict_mode import strict_form
-from tests.shared.model_given import APIS, BODIES, MATERIAL, agent, clients, error_from
+from tests.shared.model_given import APIS, BODIES, MATERIAL, agent, error_from
 from tests.shared.model_server import chat_body, response_body, says, serving
 
 ROOT = Path(__file__).parents[2]
@@ -32,18 +32,6 @@ SHAPE: dict[str, Any] = {
     "required": ["summary", "points"],
     "additionalProperties": False,
 }
-
-
-@pytest.fixture
-async def client_of() -> AsyncIterator[Callable[..., OpenAIModel]]:
-    async with clients() as make:
-        yield make
-
-
-@pytest.fixture
-async def offline() -> AsyncIterator[OfflineModel]:
-    async with OfflineModel(directed_faults=True) as model:
-        yield model
 
 
 # Answers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -16,21 +15,8 @@ from shared.contracts.branch import Usage
 from shared.errors import NotAuthenticated
 from shared.model_client import Completion, OpenAIModel
 from shared.settings import ModelSettings
-from tests.shared.model_given import APIS, BODIES, MATERIAL, agent, clients, error_from
+from tests.shared.model_given import APIS, BODIES, MATERIAL, agent, error_from
 from tests.shared.model_server import Answer, chat_body, error_body, response_body, says, says_raw, serving
-
-
-@pytest.fixture
-async def client_of() -> AsyncIterator[Callable[..., OpenAIModel]]:
-    async with clients() as make:
-        yield make
-
-
-@pytest.fixture
-async def offline() -> AsyncIterator[OfflineModel]:
-    async with OfflineModel(directed_faults=True) as model:
-        yield model
-
 
 # Failures of the service
 

@@ -386,10 +386,8 @@ def test_a_request_of_the_earlier_version_means_what_it_meant(body: dict[str, An
 
 
 def test_a_request_that_the_earlier_version_wrote_into_history_is_restored() -> None:
-    juror = {
-        "name": "ann", "instructions": "be careful", "model": None, "temperature": None, "max_output_tokens": None,
-        "output_schema": None,
-    }  # fmt: skip
+    unsaid = dict.fromkeys(("model", "temperature", "max_output_tokens", "output_schema"))
+    juror = {"name": "ann", "instructions": "be careful", **unsaid}
     ballot = {"type": "choice", "options": ["two\nlines", "No"]}
     written = {**QUESTION, "context": None, "voters": [juror], "ballot": ballot, "defaults": {}, "policy": {}}
 
