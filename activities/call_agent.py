@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from activities.in_flight import CallGivenUpError
-from activities.wanted import given_up, while_wanted
+from activities.wanted import given_up, timed, while_wanted
 from shared.agent import FAILED_CALL, error_of, run_agent
 from shared.batch_call import run_batch
 from shared.contracts.base import restored
@@ -28,6 +29,7 @@ async def call_agent(call: dict[str, Any], client: str) -> dict[str, Any]:
     """
     given = restored(AgentCall, call)
     facts = AttemptFacts(given.run_id, given.branch, given.attempt, given.agent.name, given.recipe)
+    began_s = time.monotonic()
     with telemetry.attempt(facts) as attempt:
         try:
             reply = await while_wanted(client, given.run_id, given.instance, answer(given, os.environ))
@@ -35,7 +37,7 @@ async def call_agent(call: dict[str, Any], client: str) -> dict[str, Any]:
             reply = AgentReply(error=given_up(exc), usage=FAILED_CALL)
         if reply.error is not None:
             attempt.failed(reply.error.code)
-    return reply.model_dump(mode="json")
+    return timed(reply, began_s).model_dump(mode="json")
 
 
 async def answer(call: AgentCall, env: Mapping[str, str]) -> AgentReply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from activities.call_agent import shared_model
 from activities.in_flight import CallGivenUpError
 from activities.names import unit_call_id
 from activities.storage import shared_blobs
-from activities.wanted import given_up, while_wanted
+from activities.wanted import given_up, timed, while_wanted
 from shared.agent import FAILED_CALL, error_of
 from shared.contracts.work import UnitCall, UnitReply
 from shared.errors import AgentError, NotConfigured, SettingsError
@@ -32,6 +33,7 @@ async def reply_while_wanted(client: str, call: UnitCall, work: Awaitable[UnitRe
     """
     name = unit_call_id(call.instance, call.unit.name, call.attempt)
     facts = AttemptFacts(call.folder.run_id, call.unit.name, call.attempt, call.stage, call.recipe)
+    began_s = time.monotonic()
     with telemetry.attempt(facts) as attempt:
         try:
             reply = await while_wanted(client, call.folder.run_id, call.instance, work, call=name)
@@ -39,7 +41,7 @@ async def reply_while_wanted(client: str, call: UnitCall, work: Awaitable[UnitRe
             reply = UnitReply(error=given_up(exc), usage=FAILED_CALL)
         if reply.error is not None:
             attempt.failed(reply.error.code)
-    return reply
+    return timed(reply, began_s)
 
 
 async def read_with(env: Mapping[str, str], reading: Reading) -> UnitReply:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from activities.in_flight import IN_FLIGHT, CallGivenUpError
 from activities.names import CALL_GIVEN_UP
-from shared.contracts.branch import BranchError
+from shared.contracts.branch import AgentReply, BranchError
+from shared.contracts.work import UnitReply
 from shared.fault_place import place_of
 from shared.kept_client import kept_client
 from shared.task_hub import ENDED, is_unreachable
@@ -31,6 +33,11 @@ async def while_wanted[T](client: str, run_id: str, instance: str, work: Awaitab
 def given_up(error: CallGivenUpError) -> BranchError:
     """The error of a call that was given up, as its reply has it."""
     return BranchError(code=CALL_GIVEN_UP, message=str(error), retriable=True)
+
+
+def timed[R: (AgentReply, UnitReply)](reply: R, began_s: float) -> R:
+    """The reply, and how long the worker was at it since `began_s` of `time.monotonic`."""
+    return reply.model_copy(update={"worked_s": round(time.monotonic() - began_s, 3)})
 
 
 async def is_wanted(client: str, run_id: str, instance: str) -> bool:

@@ -26,7 +26,6 @@ from shared.scheduling.accounts import End, outcome_of
 from shared.scheduling.batch import Batch, BranchJob, in_batches
 from shared.scheduling.batch_accounts import outcomes_of
 from shared.scheduling.batch_schedule import BranchSchedule
-from shared.scheduling.hedging import margins_of
 from shared.scheduling.schedule import Call
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class Flight:
             run_deadline=run.deadline,
             budget=run.budget,
             key=run.context.instance_id,
-            margins=margins_of(hedges_sooner=run.hedges_sooner),
+            hedges_sooner=run.hedges_sooner,
         )
         self._reused = reused
         self._aboard: list[Branch] = []

@@ -11,5 +11,5 @@ BEFORE_2 = frozenset({None, "1.0"})
 
 
 def hedges_sooner(version: str | None) -> bool:
-    """Whether a hedge is hedged sooner than a first call (`MARGINS`), as from 2.0 on."""
+    """Whether a hedge is hedged sooner than a first call (`shared.scheduling.hedging`), as from 2.0 on."""
     return version not in BEFORE_2

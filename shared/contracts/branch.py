@@ -164,6 +164,7 @@ class AttemptInput(Contract):
 class AttemptOutcome(Contract):
     """What came of one call for a branch; `retry_after_s` is the wait that the service asked for.
 
+    A call that came back was in the worker for `worked_s`, of the time from `started_at` to `ended_at`.
     The output of a batch's call has the answers by the names of their branches, of those alone that it answered.
     """
 
@@ -174,6 +175,7 @@ class AttemptOutcome(Contract):
     usage: Usage = Usage()
     model: str | None = None
     truncated: bool = False
+    worked_s: Annotated[float | None, Field(exclude_if=is_none)] = None
     started_at: datetime
     ended_at: datetime
 
@@ -199,7 +201,8 @@ class AgentCall(Contract):
 class AgentReply(Contract):
     """The output of the activity `call_agent`: an output or an error, and what it cost either way.
 
-    For a batch, the output is that of an `AttemptOutcome`.
+    The worker was at it for `worked_s`, without the queues before and after. For a batch, the output is that of an
+    `AttemptOutcome`.
     """
 
     output: JsonValue = None
@@ -208,6 +211,7 @@ class AgentReply(Contract):
     usage: Usage = Usage()
     model: str | None = None
     truncated: bool = False
+    worked_s: Annotated[float | None, Field(exclude_if=is_none)] = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

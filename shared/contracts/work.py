@@ -172,12 +172,16 @@ class UnitCall(Contract):
 
 
 class UnitReply(Contract):
-    """What came of it: the works not in `unanswered` have their answers in storage, unless there is an `error`."""
+    """What came of it: the works not in `unanswered` have their answers in storage, unless there is an `error`.
+
+    The worker was at it for `worked_s`.
+    """
 
     error: BranchError | None = None
     retry_after_s: float | None = None
     usage: Usage = Usage()
     unanswered: list[str] = Field(default_factory=list[str])
+    worked_s: Annotated[float | None, Field(exclude_if=is_none)] = None
 
 
 class WorkFailure(Contract):

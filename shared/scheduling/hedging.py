@@ -10,10 +10,14 @@ from shared.contracts.policy import RunPolicy
 
 MAX_HEDGES_PER_BRANCH = 3
 MARGIN = 1.3
-"""A learned wait is so many times the 95th percentile: most calls above the percentile itself are not stuck.
+"""A call may take so many times the 95th percentile: most that are above the percentile itself are not stuck.
 
-Hedges are hedged without it. They are few, so that one in vain costs little; and the slowest runs wait for them.
+What is stretched is the time of the calls themselves, not what the host takes to bring them there and back.
 """
+MARGIN_BEFORE_2 = 1.25
+"""Of runs before version 2.0, which stretch all of it, and wait as long for a hedge as for a first call."""
+QUICK_SHARE = 0.25
+"""A hedge is on its way without the crowd that first calls start in: as quickly as this share of them, or slower."""
 LEAST_COMPLETED = 3
 LEAST_COMPLETED_SHARE = 0.75
 """Of the first calls and retries that have not failed, successes, before the percentile says anything."""
@@ -21,73 +25,63 @@ LEAST_WAIT_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Margins:
-    """How many times the 95th percentile a call may take before it is hedged: a first one or a retry, and a hedge."""
+class Waits:
+    """Seconds that a call may take before it is hedged: a first one or a retry, and a hedge."""
 
-    first: float
-    again: float
-
-
-MARGINS = Margins(MARGIN, 1.0)
-MARGINS_BEFORE_2 = Margins(1.25, 1.25)
-"""Of runs before version 2.0."""
-
-
-def margins_of(*, hedges_sooner: bool) -> Margins:
-    """Those of a run, by what its version decides."""
-    return MARGINS if hedges_sooner else MARGINS_BEFORE_2
+    first_s: float
+    again_s: float
 
 
 class Hedging:
     """Decides how long a call may take before it is hedged, and how many extra calls there may be.
 
-    `hedge_after_s` states the wait. `hedge: "p95"` learns it: `MARGIN` times the 95th percentile of the run's own
-    successful calls, once three quarters of those that have not failed are done, and the percentile itself for hedges.
+    `hedge_after_s` states the wait. `hedge: "p95"` learns it once three quarters of the run's calls that have not
+    failed are done, from two times of each: as the run has seen it, and in the worker. A first call may take the 95th
+    percentile of the one, and the margin of the other; a hedge the percentile of the other, and a quick way there and
+    back. Hedges have no margin: they are few, so that one in vain costs little, and the slowest runs wait for them.
 
     Simulated (`tests/shared/scheduling/test_tail.py`): fifty calls of about a second, of which one in twenty takes ten
     times as long, end in a third of the time that they take without hedging, for some five extra calls of a hundred.
     Without the margin all hedges go to calls that are not stuck; with one hedge per branch the slowest runs stay slow,
     because hedges straggle too; waiting for more than three quarters waits for the stragglers themselves.
+
+    `hedges_sooner` is what the run's version decides.
     """
 
-    def __init__(self, policy: RunPolicy, margins: Margins = MARGINS) -> None:
-        self._margins = margins
+    def __init__(self, policy: RunPolicy, *, hedges_sooner: bool = True) -> None:
+        self._hedges_sooner = hedges_sooner
         self._stated_s = policy.hedge_after_s
         self._learns = policy.hedge is not None
         self._share = policy.max_hedge_percentage / 100 if policy.hedges else 0.0
         self._branches = 0
         self._spent = 0
         self._hopeful = 0
-        self._durations_s: list[float] = []
+        self._seen_s: list[float] = []
+        self._worked_s: list[float] = []
+        self._underway_s: list[float] = []
         self._told_s: float | None = None
 
     @property
     def after_s(self) -> float | None:
         """Seconds after which a call is hedged now; None when none is."""
-        if self._spent >= ceil(self._branches * self._share):
-            return None
-        return self.typical_s
+        return self.typical_s if self.left else None
 
     @property
     def again_after_s(self) -> float | None:
         """The same for a call that is a hedge itself."""
-        after_s = self.after_s
-        if after_s is None or not self._learns or self.is_one_queue:
-            return after_s
-        return max(LEAST_WAIT_S, after_s * self._margins.again / self._margins.first)
+        waits = self._waits() if self.left else None
+        return waits and waits.again_s
 
     @property
     def is_one_queue(self) -> bool:
         """Whether hedges wait among all other calls for their own hedges."""
-        return self._margins.first == self._margins.again
+        return not self._hedges_sooner
 
     @property
     def typical_s(self) -> float | None:
         """`after_s`, however many extra calls there have been; what was told counts until enough has been learned."""
-        if not self._learns:
-            return self._stated_s
-        learned_s = self._learned_s()
-        return self._told_s if learned_s is None else learned_s
+        waits = self._waits()
+        return waits and waits.first_s
 
     @property
     def left(self) -> int:
@@ -114,18 +108,40 @@ class Hedging:
         """A call ended without an answer."""
         self._hopeful -= not is_hedge
 
-    def succeeded(self, duration_s: float) -> None:
-        """A call succeeded after so many seconds."""
+    def succeeded(self, seen_s: float, worked_s: float | None = None) -> None:
+        """A call succeeded after so many seconds, of which it was in the worker for `worked_s`, if that is known."""
         if self._learns:
-            insort(self._durations_s, duration_s)
+            worked_s = seen_s if worked_s is None else min(worked_s, seen_s)
+            insort(self._seen_s, seen_s)
+            insort(self._worked_s, worked_s)
+            insort(self._underway_s, seen_s - worked_s)
 
     def spend(self) -> None:
         """An extra call started."""
         self._spent += 1
 
-    def _learned_s(self) -> float | None:
-        completed = len(self._durations_s)
-        if completed < max(LEAST_COMPLETED, LEAST_COMPLETED_SHARE * self._hopeful):
+    def _waits(self) -> Waits | None:
+        if not self._learns:
+            return None if self._stated_s is None else Waits(self._stated_s, self._stated_s)
+        completed = len(self._seen_s)
+        if completed >= max(LEAST_COMPLETED, LEAST_COMPLETED_SHARE * self._hopeful):
+            return self._learned()
+        if self._told_s is None:
             return None
-        rank = ceil(completed * 0.95)
-        return max(LEAST_WAIT_S, self._margins.first * self._durations_s[rank - 1])
+        again_s = self._told_s / MARGIN if self._hedges_sooner else self._told_s
+        return Waits(self._told_s, max(LEAST_WAIT_S, again_s))
+
+    def _learned(self) -> Waits:
+        slow_s = percentile(self._seen_s, 0.95)
+        if not self._hedges_sooner:
+            first_s = again_s = MARGIN_BEFORE_2 * slow_s
+        else:
+            worked_s = percentile(self._worked_s, 0.95)
+            first_s = slow_s + (MARGIN - 1) * worked_s
+            again_s = worked_s + percentile(self._underway_s, QUICK_SHARE)
+        return Waits(max(LEAST_WAIT_S, first_s), max(LEAST_WAIT_S, again_s))
+
+
+def percentile(ordered: list[float], share: float) -> float:
+    """By nearest rank: the least of these values that `share` of them are not above."""
+    return ordered[ceil(len(ordered) * share) - 1]

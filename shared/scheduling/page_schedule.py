@@ -19,7 +19,6 @@ from shared.contracts.work import Account, Stage, Tally, Unit, WorkFailure
 from shared.scheduling.accounts import ABANDONED_CALL, fate_of
 from shared.scheduling.batch_schedule import BatchSchedule, leaves_all
 from shared.scheduling.budget import Budget
-from shared.scheduling.hedging import margins_of
 from shared.scheduling.record import Call, Record, Report
 from shared.scheduling.unit_job import UnitJob, overdue
 
@@ -32,9 +31,13 @@ class PageSchedule(BatchSchedule[UnitJob]):
 
     def __init__(self, policy: RunPolicy, stage: Stage, *, run_deadline: datetime, spent_tokens: int, key: str) -> None:
         budget = Budget(policy.max_total_tokens)
-        margins = margins_of(hedges_sooner=stage.hedges_sooner)
         super().__init__(
-            policy, expected=stage.works, run_deadline=run_deadline, budget=budget, key=key, margins=margins
+            policy,
+            expected=stage.works,
+            run_deadline=run_deadline,
+            budget=budget,
+            key=key,
+            hedges_sooner=stage.hedges_sooner,
         )
         budget.take_over(spent_tokens, 0, 0)
         self.places = 0

@@ -21,7 +21,7 @@ from shared.contracts.branch import Branch
 from shared.contracts.policy import Certainty, RunPolicy
 from shared.errors import RateLimited
 from shared.scheduling.budget import Budget
-from shared.scheduling.hedging import MARGINS, MAX_HEDGES_PER_BRANCH, Hedging, Margins
+from shared.scheduling.hedging import MAX_HEDGES_PER_BRANCH, Hedging
 from shared.scheduling.record import Call, Job, Record, Report
 from shared.scheduling.window import AdaptiveWindow
 
@@ -39,7 +39,7 @@ class Schedule[J: Job = Branch]:
     """The calls of one fan-out. `key` tells the run apart from others, for the jitter of its waits.
 
     At most `expected` branches are added to it, at once or in waves: what is certain counts those to come. A job that
-    is no branch counts by its weight.
+    is no branch counts by its weight. `hedges_sooner` is what the run's version decides.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Schedule[J: Job = Branch]:
         run_deadline: datetime,
         budget: Budget,
         key: str,
-        margins: Margins = MARGINS,
+        hedges_sooner: bool = True,
     ) -> None:
         self.records: dict[str, Record[J]] = {}
         self._policy = policy
@@ -58,7 +58,7 @@ class Schedule[J: Job = Branch]:
         self._budget = budget
         self._key = key
         self._window = AdaptiveWindow(policy.max_concurrency)
-        self._hedging = Hedging(policy, margins)
+        self._hedging = Hedging(policy, hedges_sooner=hedges_sooner)
         self._waiting = deque[Record[J]]()
         self._retries: list[tuple[datetime, int, Record[J]]] = []
         self._oldest = (deque[Call[J]](), deque[Call[J]]())
@@ -287,7 +287,7 @@ class Schedule[J: Job = Branch]:
         """What the window and the hedging make of it."""
         if report["status"] == "succeeded":
             self._window.succeeded()
-            self._hedging.succeeded((now - call.started_at).total_seconds())
+            self._hedging.succeeded((now - call.started_at).total_seconds(), report.get("worked_s"))
             return
         self._hedging.failed(is_hedge=call.is_hedge)
         if report["error"]["code"] == RateLimited.code:

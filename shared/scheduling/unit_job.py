@@ -70,8 +70,9 @@ def report_of(reply: UnitReply, unit: Unit, *, given_up: str) -> Report:
         error = BranchError(code=NotAnswered.code, message=f"the answer lacks {unanswered[0]!r}", retriable=True)
     if error is not None:
         status: BranchStatus = "cancelled" if error.code == given_up else "failed"
-    told = {"error": error and dict(error), "retry_after_s": reply.retry_after_s, "usage": dict(reply.usage)}
-    return {"status": status, "unanswered": unanswered if error is None else [], **told}
+    told = {"error": error and dict(error), "usage": dict(reply.usage)}
+    waits = {"retry_after_s": reply.retry_after_s, "worked_s": reply.worked_s}
+    return {"status": status, "unanswered": unanswered if error is None else [], **told, **waits}
 
 
 def overdue(allowed_s: float) -> Report:

@@ -26,7 +26,7 @@ from local_host.engine import LocalEngine
 from local_host.offline_model import OfflineModel
 from local_host.settings import load_settings
 from local_host.worker_pool import WorkerPool
-from shared.scheduling.hedging import MARGINS, MARGINS_BEFORE_2
+from shared.scheduling.hedging import MARGIN, MARGIN_BEFORE_2
 from tests.end_to_end.conftest import JSON, POLL_S, RUN_LIMIT_S, verdict
 from tests.orchestrators.fake_context import APP_VERSION
 from tests.packaging.checkout import ROOT, files_of_the_checkout, kept
@@ -138,8 +138,8 @@ def version_of(events: list[pb.HistoryEvent]) -> str:
     return next(event.executionStarted.version.value for event in events if event.HasField("executionStarted"))
 
 
-def learned_margin(events: list[pb.HistoryEvent]) -> float:
-    """How many times its slowest ordinary call the run gave the straggler, by the first timer that it set for it."""
+def learned_wait(events: list[pb.HistoryEvent]) -> tuple[float, float]:
+    """What the run had seen of its slowest ordinary call, and what it gave the straggler, by its first timer for it."""
     turn = began = None
     for event in events:
         if event.HasField("orchestratorStarted"):
@@ -148,8 +148,15 @@ def learned_margin(events: list[pb.HistoryEvent]) -> float:
         elif event.HasField("timerCreated") and turn != began:
             assert turn is not None
             assert began is not None
-            return (event.timerCreated.fireAt.ToDatetime() - began) / (turn - began)
+            return (turn - began).total_seconds(), (event.timerCreated.fireAt.ToDatetime() - began).total_seconds()
     raise AssertionError("the run has set no timer for its straggler")
+
+
+def most_worked_s(events: list[pb.HistoryEvent]) -> float:
+    """How long the worker was at the slowest ordinary call."""
+    told = [event.subOrchestrationInstanceCompleted.result.value for event in events]
+    outcomes = [json.loads(text) for text in told if text]
+    return max(worked_s for outcome in outcomes if (worked_s := outcome["worked_s"]) < STRAGGLER_S)
 
 
 async def test_a_run_goes_on_after_an_upgrade_as_it_began_and_a_new_one_as_the_new_app_decides(
@@ -173,5 +180,7 @@ async def test_a_run_goes_on_after_an_upgrade_as_it_began_and_a_new_one_as_the_n
     assert [verdict(result) for result in results] == [("succeeded", "all_completed")] * 2
     assert [outcome["name"] for result in results for outcome in result["outcomes"]] == DOCUMENTS * 2
     assert [version_of(hub.events(run_id)) for run_id in (begun, new)] == ["1.0", APP_VERSION]
-    assert learned_margin(hub.events(begun)) == pytest.approx(MARGINS_BEFORE_2.first, rel=1e-3)
-    assert learned_margin(hub.events(new)) == pytest.approx(MARGINS.first, rel=1e-3)
+    seen_s, wait_s = learned_wait(hub.events(begun))
+    assert wait_s == pytest.approx(MARGIN_BEFORE_2 * seen_s, rel=1e-3)
+    seen_s, wait_s = learned_wait(hub.events(new))
+    assert wait_s == pytest.approx(seen_s + (MARGIN - 1) * most_worked_s(hub.events(new)), rel=1e-3)

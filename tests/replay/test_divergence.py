@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Generator
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -200,14 +199,21 @@ def test_another_moment_to_hedge_a_hedge_at_is_noticed(monkeypatch: pytest.Monke
 LEARNED = "map_reduce_with_waits_that_were_learned"
 
 
-@pytest.mark.parametrize(("name", "margins"), [(LEARNED, "MARGINS"), (f"{LEARNED}@1.0", "MARGINS_BEFORE_2")])
-@pytest.mark.parametrize("other", [{"first": 1.4}, {"again": 1.1}], ids=["first calls", "hedges"])
-def test_another_margin_is_noticed_by_runs_of_the_version_that_has_it(
-    name: str, margins: str, other: dict[str, float], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "constant", "other"),
+    [(LEARNED, "MARGIN", 1.4), (LEARNED, "QUICK_SHARE", 1.0), (f"{LEARNED}@1.0", "MARGIN_BEFORE_2", 1.4)],
+)
+def test_another_wait_that_is_learned_is_noticed_by_runs_of_the_version_that_has_it(
+    name: str, constant: str, other: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changed = dataclasses.replace(getattr(hedging, margins), **other)
-    monkeypatch.setattr(hedging, margins, changed)
+    monkeypatch.setattr(hedging, constant, other)
     assert_breaks(name, match=r"turn \d+: ")
+
+
+def test_to_learn_nothing_from_the_time_in_the_worker_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    succeeded = Hedging.succeeded
+    monkeypatch.setattr(Hedging, "succeeded", lambda hedging, seen_s, _worked_s: succeeded(hedging, seen_s))
+    assert_breaks(LEARNED, match=r"turn \d+: ")
 
 
 def test_a_decision_that_forgets_older_versions_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -282,6 +282,13 @@ def test_what_calls_take_is_told_to_the_next_shard() -> None:
     assert len(given.due(at(10 + 2 * MARGIN))) == 2
 
 
+def test_a_shard_knows_how_long_its_calls_were_in_the_worker() -> None:
+    crowded = page(*[1] * 8, hedge="p95")
+    for call in crowded.due(at(0)):
+        crowded.ended(call, {**succeeded(), "worked_s": 1.0}, at(3))
+    assert crowded.account().typical_s == pytest.approx(3 + (MARGIN - 1))
+
+
 def test_a_shard_of_a_run_from_before_2_hedges_as_that_run_did() -> None:
     before = page(*[1] * 8, hedge="p95", hedges_sooner=False)
     for call in before.due(at(0)):
