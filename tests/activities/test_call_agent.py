@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -87,6 +88,13 @@ async def test_a_failure_of_the_model_is_data(offline: OfflineModel) -> None:
 
     assert reply["error"]["code"] == "not_authenticated"
     assert reply["usage"]["model_calls"] == 1
+
+
+async def test_a_reply_tells_how_long_the_worker_was_at_it(offline: OfflineModel) -> None:
+    began_s = time.monotonic()
+    reply = await call_agent(call("x [[fault:slow:0.2]]").model_dump(mode="json"), NO_CLIENT)
+
+    assert 0.2 <= reply["worked_s"] <= time.monotonic() - began_s + 0.001
 
 
 async def test_a_call_that_is_given_up_says_so(offline: OfflineModel) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -69,11 +71,15 @@ async def test_an_attempt_at_a_unit_is_told_by_its_unit_and_stage(heard: Heard, 
     error = None if code is None else BranchError(code=code, message="Secret words", retriable=False)
 
     async def work() -> UnitReply:
+        await asyncio.sleep(0.06)
         return UnitReply(error=error)
 
+    began_s = time.monotonic()
     reply = await reply_while_wanted(NO_CLIENT, unit_call(), work())
 
     assert reply.error == error
+    assert reply.worked_s is not None
+    assert 0.05 <= reply.worked_s <= time.monotonic() - began_s + 0.001
     assert heard.attempts == [AttemptFacts("run-1", "3.17", 2, "reduce-1", "research")]
     assert heard.codes == ([] if code is None else [code])
 

@@ -86,22 +86,29 @@ class Metered:
 
 @dataclass(slots=True)
 class Straggling:
-    """Answers in about a second; a share of calls takes `factor` times as long, another share never ends."""
+    """Answers in about `ordinary_s`; a share of calls takes `factor` times as long, another share never ends.
+
+    Each call first takes `host_s` of a host that brings one at a time to its worker.
+    """
 
     sigma: float
     random: Random
     slow_share: float = 0.05
     factor: float = 10.0
     hung_share: float = 0.0
+    ordinary_s: float = 1.0
+    host_s: float = 0.0
+    _host_is_free_at_s: float = 0.0
 
     def answer(self, call: Call, now_s: float) -> Answer:
-        seconds = self.random.lognormvariate(0.0, self.sigma)
+        self._host_is_free_at_s = max(self._host_is_free_at_s, now_s) + self.host_s
+        seconds = self.ordinary_s * self.random.lognormvariate(0.0, self.sigma)
         fate = self.random.random()
         if fate < self.hung_share:
             seconds = FOREVER_S
         elif fate < self.hung_share + self.slow_share:
             seconds *= self.factor
-        return Answer(seconds, succeeded())
+        return Answer(self._host_is_free_at_s - now_s + seconds, {**succeeded(), "worked_s": seconds})
 
     def released(self, call: Call) -> None:
         pass

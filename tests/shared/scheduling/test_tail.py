@@ -53,6 +53,19 @@ def test_hedging_costs_few_calls(sigma: float) -> None:
     assert 0.03 <= extra_calls(hedged_runs(sigma)) <= 0.08, "five of a hundred calls straggle"
 
 
+def test_a_host_that_first_calls_crowd_does_not_make_hedges_late() -> None:
+    """The last of fifty calls of 0.3 s waits for 0.6 s: learned from what the run sees alone, the share is 0.55."""
+
+    def crowded(seed: int, **policy: Any) -> Simulation:
+        model = Straggling(0.1, Random(seed), ordinary_s=0.3, host_s=0.012)
+        return Simulation(schedule(BRANCHES, key=f"run-{seed}", **policy), model).run()
+
+    plain, hedged = [crowded(seed) for seed in SEEDS], [crowded(seed, hedge="p95") for seed in SEEDS]
+
+    assert p99_s(hedged) <= 0.45 * p99_s(plain)
+    assert extra_calls(hedged) <= 0.08
+
+
 def test_calls_that_hang_cost_hedged_runs_no_branch() -> None:
     policy = {"hung_share": 0.02, "branch_timeout_s": 30.0}
     plain = [run(0.2, seed, **policy) for seed in SEEDS]
