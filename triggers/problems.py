@@ -102,7 +102,7 @@ def _of_many(count: int) -> Problem:
 def _field_error(item: ErrorDetails, body: object) -> FieldError:
     """One error of pydantic's, told at the field that the caller has to look at."""
     context = item.get("ctx", {})
-    path, value, left_out = _followed(item["loc"], body)
+    path, value, left_out = followed(item["loc"], body)
     message = item["msg"].removeprefix("Value error, ")
     match item["type"]:
         case "misfit":
@@ -120,13 +120,10 @@ def _field_error(item: ErrorDetails, body: object) -> FieldError:
     return FieldError(_short(path), _short(message))
 
 
-def field_path(location: Sequence[str | int], body: object) -> str:
-    """pydantic's location as a path into `body`, without the tags of unions, which are no fields."""
-    return _followed(location, body)[0]
-
-
-def _followed(location: Sequence[str | int], body: object) -> tuple[str, object, str | None]:
-    """The path to a location, the value there, and the location's last field if what the caller wrote has no fields."""
+def followed(location: Sequence[str | int], body: object) -> tuple[str, object, str | None]:
+    """pydantic's location in `body`: as a path without the tags of unions, which are no fields; the value there; and
+    the location's last field if what the caller wrote has no fields.
+    """
     path, field, left_out = "", None, None
     current = body
     for position, key in enumerate(location):
