@@ -16,6 +16,7 @@ from typing import Any
 import azure.functions as func
 
 from shared.errors import ChorusError, UnforeseenError
+from shared.heap import keep_modules
 from shared.telemetry import telemetry
 
 LOG = logging.getLogger("chorus.functions")
@@ -26,6 +27,7 @@ def resolved(path: str) -> Callable[..., Any]:
     """The function that `path` (`package.module:function`) names."""
     module, _, name = path.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    keep_modules()
     return function
 
 

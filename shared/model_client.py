@@ -36,6 +36,7 @@ from shared.errors import (
     Refused,
 )
 from shared.fault_place import place_of
+from shared.heap import keep_modules
 from shared.json_values import as_encodable
 from shared.model_answers import ChatAnswer, ResponseAnswer
 from shared.prompts import instructions_for
@@ -134,6 +135,7 @@ class OpenAIModel:
         if self._client is None:
             from openai import AsyncOpenAI
 
+            keep_modules()
             settings = self._settings
             key: str | Callable[[], Awaitable[str]] = settings.api_key or NO_KEY
             if settings.provider == "azure" and settings.api_key is None:
