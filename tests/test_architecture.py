@@ -141,7 +141,7 @@ def test_importing_the_app_loads_nothing_slow(loaded_app: dict[str, Any]) -> Non
     assert loaded & SLOW_TO_IMPORT == set()
     ours = {name for name in loaded if within(name, ["orchestrators", "triggers", "activities", "shared"])}
     assert ours == {
-        "shared", "shared.deferred", "shared.errors", "shared.kept_client", "shared.recipes",
+        "shared", "shared.deferred", "shared.errors", "shared.heap", "shared.kept_client", "shared.recipes",
         "shared.recipes.first_look", "shared.recipes.folder", "shared.settings", "shared.startup", "shared.telemetry",
         "shared.telemetry.telemetry",
     }  # fmt: skip
